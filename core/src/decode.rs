@@ -1,0 +1,192 @@
+use crate::scan::{self, Kind};
+use crate::{Dialect, Json, json};
+use alloc::string::{String, ToString};
+use core::fmt;
+use serde::de::{DeserializeOwned, Deserializer, IgnoredAny, Visitor};
+
+/// A value that does not fit the type that was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DecodeError {
+    /// Where in the JSON, as in `items[2].price`; empty for the value as a whole.
+    pub path: String,
+    /// What was wrong there.
+    pub message: String,
+}
+
+impl fmt::Display for DecodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.path.is_empty() { f.write_str(&self.message) } else { write!(f, "{}: {}", self.path, self.message) }
+    }
+}
+
+impl core::error::Error for DecodeError {}
+
+/// Decodes the params of a request.
+///
+/// In the Kurento dialect a scalar or an array comes wrapped as `{"value":…}` (PROTOCOL 2): a `T` that asks for one gets it. Absent params decode as
+/// `()`, as `None`, and as a struct whose members all have defaults.
+///
+/// # Errors
+///
+/// If the params do not fit `T`; the error names the member.
+pub fn decode_params<T: DeserializeOwned>(params: Option<&Json<'_>>, dialect: Dialect) -> Result<T, DecodeError> {
+    let unwrap = match dialect {
+        Dialect::Kurento => Unwrap::Value,
+        Dialect::Strict => Unwrap::Never,
+    };
+    decode(params.map_or("null", Json::as_str), unwrap)
+}
+
+/// Decodes the result of a call.
+///
+/// In the Kurento dialect a result that is no object comes wrapped (PROTOCOL 2): a `T` that asks for a scalar or an array gets the member `value`, or the only
+/// member if there is no `value`.
+///
+/// # Errors
+///
+/// If the result does not fit `T`; the error names the member.
+pub fn decode_result<T: DeserializeOwned>(result: &Json<'_>, dialect: Dialect) -> Result<T, DecodeError> {
+    let unwrap = match dialect {
+        Dialect::Kurento => Unwrap::ValueOrOnly,
+        Dialect::Strict => Unwrap::Never,
+    };
+    decode(result.as_str(), unwrap)
+}
+
+fn decode<T: DeserializeOwned>(raw: &str, unwrap: Unwrap) -> Result<T, DecodeError> {
+    serde_path_to_error::deserialize(Typed { raw, unwrap }).map_err(|error| {
+        let path = error.path().to_string();
+        DecodeError { path: if path == "." { String::new() } else { path }, message: json::without_position(error.inner()) }
+    })
+}
+
+#[derive(Clone, Copy)]
+enum Unwrap {
+    Never,
+    Value,
+    ValueOrOnly,
+}
+
+/// Deserializes the outermost value by what the type asks for, as Kurento's `JsonUtils` does by reflection.
+struct Typed<'de> {
+    raw: &'de str,
+    unwrap: Unwrap,
+}
+
+impl<'de> Typed<'de> {
+    fn plain(&self) -> &'de str {
+        if scan::kind_of(self.raw) != Kind::Object {
+            return self.raw;
+        }
+        match self.unwrap {
+            Unwrap::Never => None,
+            Unwrap::Value => json::member(self.raw, "value"),
+            Unwrap::ValueOrOnly => json::member(self.raw, "value").or_else(|| json::only_member(self.raw)),
+        }
+        .unwrap_or(self.raw)
+    }
+
+    fn object(&self) -> &'de str {
+        if self.raw == "null" { "{}" } else { self.raw }
+    }
+}
+
+macro_rules! forward {
+    ($source:ident: $($method:ident($($arg:ident: $ty:ty),*);)*) => {$(
+        fn $method<V: Visitor<'de>>(self, $($arg: $ty,)* visitor: V) -> Result<V::Value, Self::Error> {
+            let mut json = serde_json::Deserializer::from_str(self.$source());
+            json.$method($($arg,)* visitor)
+        }
+    )*};
+}
+
+impl<'de> Deserializer<'de> for Typed<'de> {
+    type Error = serde_json::Error;
+
+    forward! { plain:
+        deserialize_bool(); deserialize_char(); deserialize_str(); deserialize_string(); deserialize_bytes(); deserialize_byte_buf();
+        deserialize_i8(); deserialize_i16(); deserialize_i32(); deserialize_i64(); deserialize_i128();
+        deserialize_u8(); deserialize_u16(); deserialize_u32(); deserialize_u64(); deserialize_u128();
+        deserialize_f32(); deserialize_f64(); deserialize_identifier();
+        deserialize_seq(); deserialize_tuple(len: usize); deserialize_tuple_struct(name: &'static str, len: usize);
+        deserialize_enum(name: &'static str, variants: &'static [&'static str]);
+    }
+
+    forward! { object:
+        deserialize_map(); deserialize_struct(name: &'static str, fields: &'static [&'static str]);
+    }
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
+        serde_json::Deserializer::from_str(self.raw).deserialize_any(visitor)
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
+        if self.raw == "null" { visitor.visit_none() } else { visitor.visit_some(self) }
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Self::Error> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
+        // Whoever asks for nothing is content with anything: the empty answer of Kurento is `{"value":""}`.
+        self.deserialize_ignored_any(IgnoredAny)?;
+        visitor.visit_unit()
+    }
+
+    fn deserialize_unit_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Self::Error> {
+        self.deserialize_unit(visitor)
+    }
+
+    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
+        serde_json::Deserializer::from_str(self.raw).deserialize_ignored_any(visitor)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec::Vec;
+    use serde::Deserialize;
+
+    fn params<T: DeserializeOwned>(raw: &str, dialect: Dialect) -> Result<T, String> {
+        decode_params(Some(&Json::parse(raw).unwrap()), dialect).map_err(|e| e.to_string())
+    }
+
+    #[derive(Deserialize, Debug, PartialEq)]
+    struct Add {
+        a: i32,
+        #[serde(default)]
+        b: Vec<i32>,
+    }
+
+    #[test]
+    fn an_error_names_the_member() {
+        assert_eq!(params::<Add>(r#"{"a":"x"}"#, Dialect::Strict).unwrap_err(), "a: invalid type: string \"x\", expected i32");
+        assert_eq!(params::<Add>(r#"{"a":1,"b":[1,null]}"#, Dialect::Kurento).unwrap_err(), "b[1]: invalid type: null, expected i32");
+        assert_eq!(params::<Add>("{}", Dialect::Strict).unwrap_err(), "missing field `a`");
+    }
+
+    #[test]
+    fn kurento_values_are_unwrapped_by_what_is_asked_for() {
+        assert_eq!(params::<i32>(r#"{"value":5}"#, Dialect::Kurento), Ok(5));
+        assert_eq!(params::<Vec<i32>>(r#"{"value":[5]}"#, Dialect::Kurento), Ok(Vec::from([5])));
+        assert_eq!(params::<Option<String>>(r#"{"value":"x"}"#, Dialect::Kurento), Ok(Some("x".into())));
+        assert!(params::<i32>(r#"{"value":5}"#, Dialect::Strict).is_err());
+        assert!(params::<i32>(r#"{"other":5}"#, Dialect::Kurento).is_err());
+        assert_eq!(decode_result::<i32>(&Json::parse(r#"{"other":5}"#).unwrap(), Dialect::Kurento), Ok(5));
+    }
+
+    #[test]
+    fn absent_params_are_nothing_or_defaults() {
+        #[derive(Deserialize, Debug, PartialEq, Default)]
+        #[serde(default)]
+        struct Page {
+            from: u32,
+        }
+        assert_eq!(decode_params::<()>(None, Dialect::Strict), Ok(()));
+        assert_eq!(decode_params::<Page>(None, Dialect::Strict), Ok(Page::default()));
+        assert_eq!(decode_params::<Option<i32>>(None, Dialect::Kurento), Ok(None));
+        assert!(decode_params::<i32>(None, Dialect::Kurento).is_err());
+    }
+}

@@ -1,0 +1,490 @@
+//! What only a client decides: connecting, greeting, heartbeat, reconnecting (PROTOCOL 4, 6 and 7).
+
+use super::backoff::Backoff;
+use super::inbox::Inbox;
+use super::outbox::Keep;
+use super::{Endpoint, Life, Link, Role, Timer};
+use crate::message::{self, Body, Reply};
+use crate::{
+    Action, CallOutcome, ClientConfig, Close, CloseReason, ErrorObject, FirstConnect, InFlight, Instant, Reconnect, SessionId, json, write,
+};
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+/// With resumption and without a heartbeat, the peer is told what arrived this long after it did.
+const TELL_DELAY: Duration = Duration::from_secs(5);
+/// How long the answers to a ping of that kind, and to `closeSession`, are waited for.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
+const GOODBYE_TIMEOUT: Duration = Duration::from_secs(2);
+
+#[derive(Debug)]
+pub(super) struct Client {
+    pub(super) config: Arc<ClientConfig>,
+    heartbeat: Option<Duration>,
+    backoff: Backoff,
+    greeting: Option<Greeting>,
+    ping: Option<Ping>,
+    /// The number of messages sent when the last ping went out.
+    numbered_at_ping: u64,
+    /// The id of the `closeSession` that is to be answered.
+    pub(super) closing: Option<u32>,
+    /// Whether the server speaks of sessions at all.
+    pub(super) session_known: bool,
+    /// The session was given up since the last connection: the next one is a new one.
+    session_lost: bool,
+    /// Whether this session's messages have been counted from its first on, at both ends.
+    counted: bool,
+    up_since: Option<Instant>,
+    /// Why the server refused `connect`.
+    refusal: Option<ErrorObject>,
+}
+
+/// A `connect` that is not answered yet.
+#[derive(Debug)]
+struct Greeting {
+    id: u32,
+    asked_for: Option<SessionId>,
+}
+
+#[derive(Debug)]
+struct Ping {
+    id: u32,
+}
+
+impl Client {
+    pub(super) fn new(config: Arc<ClientConfig>, seed: u64) -> Self {
+        Self {
+            heartbeat: config.heartbeat,
+            config,
+            backoff: Backoff::new(seed),
+            greeting: None,
+            ping: None,
+            numbered_at_ping: 0,
+            closing: None,
+            session_known: false,
+            session_lost: false,
+            counted: false,
+            up_since: None,
+            refusal: None,
+        }
+    }
+}
+
+// What the application wants.
+impl<T> Endpoint<T> {
+    /// Client: start connecting. Once.
+    pub fn open(&mut self, now: Instant) {
+        if self.life == Life::Fresh && self.link == Link::Down && !self.timers.is_set(Timer::Retry) {
+            self.dial(now);
+        }
+    }
+
+    /// Client: pings every `interval` from now on, or never. Kurento: `enableHeartbeat`, `disableHeartbeat`.
+    pub fn set_heartbeat(&mut self, now: Instant, interval: Option<Duration>) {
+        let Some(client) = self.as_client() else { return };
+        client.heartbeat = interval;
+        if self.link == Link::Up {
+            self.timers.clear(Timer::Ping);
+            if interval.is_some() {
+                self.heartbeat_starts(now);
+            }
+        }
+    }
+
+    /// Client: drops the transport, or the wait for one, and dials at once. Calls go on as after a lost connection.
+    pub fn reconnect(&mut self, now: Instant) {
+        let Some(client) = self.as_client() else { return };
+        client.backoff.reset();
+        match (self.link, self.life) {
+            (Link::Down, Life::Fresh | Life::Open) if self.timers.is_set(Timer::Retry) => {
+                self.timers.clear(Timer::Retry);
+                self.dial(now);
+            }
+            (Link::Up, _) => {
+                self.outbox.hold();
+                self.hang_up(Close::NORMAL);
+            }
+            (Link::Down | Link::Dialing | Link::Greeting | Link::Leaving, _) => {}
+        }
+    }
+
+    /// Client: the transport that [`Action::Dial`] asked for could not be opened.
+    pub fn handle_dial_failed(&mut self, now: Instant) {
+        match self.link {
+            Link::Dialing | Link::Leaving => self.handle_detached(now),
+            Link::Down | Link::Greeting | Link::Up => {}
+        }
+    }
+
+    pub(super) fn say_goodbye(&mut self, now: Instant) {
+        if self.as_client().is_none_or(|client| client.closing.is_some()) {
+            return;
+        }
+        while let Some(ended) = self.calls.end_any() {
+            self.settle(ended, CallOutcome::Closed);
+        }
+        let id = self.calls.next_id();
+        let mut text = Vec::new();
+        write::request(&mut text, Some(id), "closeSession", Some("{}"));
+        if let Some(session) = &self.session {
+            write::insert_session_id(&mut text, session, 1);
+        }
+        self.outbox.set_parting(text);
+        self.timers.set(Timer::Closing, now, GOODBYE_TIMEOUT);
+        if let Some(client) = self.as_client() {
+            client.closing = Some(id);
+        }
+    }
+
+    fn as_client(&mut self) -> Option<&mut Client> {
+        match &mut self.role {
+            Role::Client(client) => Some(client),
+            Role::Server(_) => None,
+        }
+    }
+}
+
+// The connection.
+impl<T> Endpoint<T> {
+    pub(super) fn dial(&mut self, now: Instant) {
+        let Some(client) = self.as_client() else { return };
+        let (attempt, timeout) = (client.backoff.attempt(), client.config.connect_timeout);
+        self.link = Link::Dialing;
+        self.timers.set(Timer::Connect, now, timeout);
+        self.actions.push_back(Action::Dial { attempt });
+    }
+
+    pub(super) fn client_attached(&mut self, now: Instant) {
+        if self.link != Link::Dialing {
+            return;
+        }
+        self.link = Link::Greeting;
+        self.outbox.hold();
+        self.greet(now);
+    }
+
+    /// Sends `connect`: back to the session that there is, or for a new one.
+    fn greet(&mut self, _now: Instant) {
+        let id = self.calls.next_id();
+        let asked_for = self.session.clone();
+        if asked_for.is_none() {
+            self.inbox = Inbox::default();
+            self.outbox.restart();
+        }
+        let received = self.inbox.received();
+        let keeps = self.outbox.keep() == Keep::All;
+        let Role::Client(client) = &mut self.role else { return };
+        client.numbered_at_ping = 0;
+        let offers = client.config.resume && (asked_for.is_none() || (keeps && client.counted));
+        let mut params = Vec::from(*b"{");
+        if offers {
+            params.extend_from_slice(b"\"resume\":{\"received\":");
+            write::unsigned(&mut params, received);
+            params.push(b'}');
+        }
+        params.push(b'}');
+        if let Some(session) = &asked_for {
+            write::insert_session_id(&mut params, session, 0);
+        }
+        client.greeting = Some(Greeting { id, asked_for });
+        let mut text = Vec::new();
+        write::request(&mut text, Some(id), "connect", Some(core::str::from_utf8(&params).unwrap_or("{}")));
+        self.push_control(text);
+    }
+
+    pub(super) fn client_detached(&mut self, now: Instant) {
+        let was_up = {
+            let Some(client) = self.as_client() else { return };
+            client.greeting = None;
+            client.ping = None;
+            client.up_since.take()
+        };
+        self.drop_transport();
+        if self.life == Life::Closed {
+            return;
+        }
+        if self.as_client().is_some_and(|client| client.closing.is_some()) {
+            return self.finish(Close::NORMAL, CloseReason::Application);
+        }
+        match was_up {
+            Some(since) => {
+                self.actions.push_back(Action::Lost);
+                self.after_loss(now, since);
+            }
+            None => self.after_failure(now),
+        }
+    }
+
+    /// A connection was lost: the first retry comes at once, unless connections keep breaking as soon as they are made.
+    fn after_loss(&mut self, now: Instant, since: Instant) {
+        let Some(client) = self.as_client() else { return };
+        let lasted = now.saturating_since(since);
+        if lasted >= client.config.connect_timeout || client.backoff.attempt() == 1 {
+            client.backoff.reset();
+        }
+        match client.config.reconnect {
+            Reconnect::Never => return self.finish(Close::NORMAL, CloseReason::GaveUp),
+            Reconnect::For(total) => self.start_giving_up(now, total),
+            Reconnect::Forever => {}
+        }
+        match self.next_wait() {
+            Some(wait) => self.timers.set(Timer::Retry, now, wait),
+            None => self.dial(now),
+        }
+    }
+
+    /// The time for reconnecting runs from the loss of the last connection.
+    fn start_giving_up(&mut self, now: Instant, total: Duration) {
+        if !self.timers.is_set(Timer::GiveUp) {
+            self.timers.set(Timer::GiveUp, now, total);
+        }
+    }
+
+    /// The wait before the next attempt; none before the first.
+    fn next_wait(&mut self) -> Option<Duration> {
+        let client = self.as_client()?;
+        let first = client.backoff.attempt() == 1;
+        let (base, max) = (client.config.backoff_base, client.config.backoff_max);
+        let wait = client.backoff.after_failure(base, max);
+        (!first).then_some(wait)
+    }
+
+    fn after_failure(&mut self, now: Instant) {
+        let first = self.life == Life::Fresh;
+        let Some(client) = self.as_client() else { return };
+        let error = client.refusal.take();
+        let gives_up = match (client.config.reconnect, client.config.first_connect) {
+            (_, FirstConnect::FailFast) if first => true,
+            (Reconnect::Never, _) => true,
+            (Reconnect::For(_) | Reconnect::Forever, _) => false,
+        };
+        if gives_up {
+            self.actions.push_back(Action::ConnectFailed { error, retry_in: None });
+            return self.finish(Close::NORMAL, CloseReason::GaveUp);
+        }
+        if let Reconnect::For(total) = client.config.reconnect {
+            self.start_giving_up(now, total);
+        }
+        let Some(client) = self.as_client() else { return };
+        let (base, max) = (client.config.backoff_base, client.config.backoff_max);
+        let wait = client.backoff.after_failure(base, max);
+        self.timers.set(Timer::Retry, now, wait);
+        self.actions.push_back(Action::ConnectFailed { error, retry_in: Some(wait) });
+    }
+}
+
+// Answers to session methods.
+impl<T> Endpoint<T> {
+    pub(super) fn is_answer_to_session_method(&mut self, now: Instant, reply: &Reply<'_>) -> bool {
+        let id = self.reply_call(&reply.id);
+        let Some(client) = self.as_client() else { return false };
+        if client.greeting.as_ref().map(|greeting| greeting.id) == id && id.is_some() {
+            if let Some(greeting) = client.greeting.take() {
+                self.connect_answered(now, greeting.asked_for, reply);
+            }
+            return true;
+        }
+        if client.ping.as_ref().map(|ping| ping.id) == id && id.is_some() {
+            client.ping = None;
+            self.timers.clear(Timer::Pong);
+            self.pong(now, reply);
+            return true;
+        }
+        if client.closing == id && id.is_some() {
+            self.finish(Close::NORMAL, CloseReason::Application);
+            return true;
+        }
+        false
+    }
+
+    fn connect_answered(&mut self, now: Instant, asked_for: Option<SessionId>, reply: &Reply<'_>) {
+        let result = match reply.body {
+            Body::Result(raw) => raw,
+            Body::Error(raw) => return self.connect_refused(now, asked_for.is_some(), raw),
+            Body::Both => return self.connect_refused(now, asked_for.is_some(), "{}"),
+        };
+        let named = json::member(result, "sessionId").and_then(|raw| SessionId::from_text(&json::text_of(raw).ok()?));
+        let session_known = named.is_some() || asked_for.is_some();
+        let same = asked_for.is_some() && named.as_ref().is_none_or(|named| Some(named) == asked_for.as_ref());
+        let received = json::member(result, "resume").and_then(|resume| json::count_of(json::member(resume, "received")?).ok());
+        let resumable = self.outbox.keep() == Keep::All;
+        match received {
+            Some(received) if same && resumable => {
+                if self.outbox.rewind(received).is_err() {
+                    return self.abandon_session(now, Close::MISMATCH);
+                }
+            }
+            Some(_) if asked_for.is_none() => self.outbox.set_keep(Keep::All),
+            Some(_) | None => self.goes_on_without_resumption(same),
+        }
+        self.session = named.or(asked_for);
+        let Some(client) = self.as_client() else { return };
+        client.session_known = session_known;
+        client.counted = received.is_some();
+        client.session_lost |= !same;
+        self.is_up(now);
+    }
+
+    /// What was sent over the last transport can't be known, unless calls may be repeated.
+    fn goes_on_without_resumption(&mut self, same: bool) {
+        let repeats = self.as_client().is_some_and(|client| client.config.in_flight == InFlight::Repeat);
+        if !same || !repeats || self.outbox.keep() == Keep::All {
+            self.interrupt_sent_calls();
+            self.outbox.restart();
+        }
+        self.outbox.set_keep(if repeats { Keep::Calls } else { Keep::Nothing });
+    }
+
+    fn connect_refused(&mut self, now: Instant, asked: bool, raw: &str) {
+        let error = message::error_object(raw).unwrap_or_else(|why| ErrorObject::new(ErrorObject::INTERNAL_ERROR, why));
+        match error.code {
+            ErrorObject::UNKNOWN_SESSION if asked => {
+                self.forget_session();
+                self.greet(now);
+            }
+            // A plain JSON-RPC server: no sessions, but calls.
+            ErrorObject::METHOD_NOT_FOUND => {
+                self.forget_session();
+                self.goes_on_without_resumption(false);
+                if let Some(client) = self.as_client() {
+                    client.session_known = false;
+                }
+                self.is_up(now);
+            }
+            _ => {
+                if let Some(client) = self.as_client() {
+                    client.refusal = Some(error);
+                }
+                self.hang_up(Close::NORMAL);
+            }
+        }
+    }
+
+    /// The session is gone on the server: what was sent in it is unknown, what was not goes into the next one.
+    fn forget_session(&mut self) {
+        self.interrupt_sent_calls();
+        self.session = None;
+        self.outbox.restart();
+        self.outbox.set_keep(Keep::Nothing);
+        if let Some(client) = self.as_client() {
+            client.session_lost = true;
+            client.counted = false;
+        }
+    }
+
+    pub(super) fn abandon_session(&mut self, _now: Instant, close: Close) {
+        self.forget_session();
+        self.outbox.hold();
+        self.hang_up(close);
+    }
+
+    fn is_up(&mut self, now: Instant) {
+        self.link = Link::Up;
+        self.outbox.release();
+        self.timers.clear(Timer::Connect);
+        self.timers.clear(Timer::GiveUp);
+        let first = self.life == Life::Fresh;
+        self.life = Life::Open;
+        let Some(client) = self.as_client() else { return };
+        client.up_since = Some(now);
+        let renewed = core::mem::take(&mut client.session_lost);
+        let beats = client.heartbeat.is_some();
+        self.actions.push_back(match (first, renewed) {
+            (true, _) => Action::Opened,
+            (false, true) => Action::Renewed,
+            (false, false) => Action::Resumed,
+        });
+        self.touch(now);
+        if beats {
+            self.heartbeat_starts(now);
+        }
+    }
+
+    /// A server that answers no `connect` may name the session in any result (PROTOCOL 2).
+    pub(super) fn adopt_session(&mut self, reply: &Reply<'_>) {
+        if self.session.is_some() {
+            return;
+        }
+        if let Body::Result(raw) = reply.body
+            && let Some(id) = json::without_session_id(raw).1.and_then(|id| SessionId::from_text(&json::text_of(id).ok()?))
+            && self.dialect() == crate::Dialect::Kurento
+        {
+            self.session = Some(id);
+        }
+    }
+}
+
+// Heartbeat and acknowledgement.
+impl<T> Endpoint<T> {
+    fn heartbeat_starts(&mut self, now: Instant) {
+        let Some(interval) = self.as_client().and_then(|client| client.heartbeat) else { return };
+        self.send_ping(now, Some(interval));
+        self.timers.set(Timer::Ping, now, interval);
+    }
+
+    pub(super) fn ping_is_due(&mut self, now: Instant) {
+        let Some(client) = self.as_client() else { return };
+        let (interval, outstanding) = (client.heartbeat, client.ping.is_some());
+        if !outstanding {
+            self.send_ping(now, None);
+        }
+        if let Some(interval) = interval {
+            self.timers.set(Timer::Ping, now, interval);
+        }
+    }
+
+    fn send_ping(&mut self, now: Instant, announce: Option<Duration>) {
+        let id = self.calls.next_id();
+        let resumable = self.outbox.keep() == Keep::All;
+        let received = self.inbox.tell();
+        let numbered = self.outbox.numbered();
+        let Some(client) = self.as_client() else { return };
+        client.numbered_at_ping = numbered;
+        client.ping = Some(Ping { id });
+        let timeout = client.config.ping_timeout.or(client.heartbeat).unwrap_or(ANSWER_TIMEOUT);
+        let mut params = String::new();
+        if let Some(interval) = announce {
+            params.push_str(&alloc::format!("\"interval\":{}", interval.as_millis().max(1)));
+        }
+        if resumable {
+            params.push_str(&alloc::format!("{}\"received\":{received}", if params.is_empty() { "" } else { "," }));
+        }
+        let params = (!params.is_empty()).then(|| alloc::format!("{{{params}}}"));
+        let mut text = Vec::new();
+        write::request(&mut text, Some(id), "ping", params.as_deref());
+        self.push_control(text);
+        self.timers.set(Timer::Pong, now, timeout);
+    }
+
+    fn pong(&mut self, now: Instant, reply: &Reply<'_>) {
+        let Body::Result(raw) = reply.body else { return };
+        if let Some(received) = json::member(raw, "received").and_then(|raw| json::count_of(raw).ok())
+            && self.outbox.acknowledge(received).is_err()
+        {
+            return self.mismatch(now);
+        }
+        self.consider_telling(now);
+    }
+
+    /// With resumption: ping when the server should know what has arrived, or we should know what it has.
+    pub(super) fn consider_telling(&mut self, now: Instant) {
+        if self.outbox.keep() != Keep::All || self.link != Link::Up {
+            return;
+        }
+        let limits = self.limits();
+        let (messages, bytes) = self.outbox.unacknowledged();
+        let half_full = messages >= limits.outbox_messages.div_ceil(2) || bytes >= limits.outbox_bytes.div_ceil(2);
+        let (overdue, told, numbered) = (self.inbox.is_overdue(), self.inbox.is_told(), self.outbox.numbered());
+        let Some(client) = self.as_client() else { return };
+        if client.ping.is_some() {
+            return;
+        }
+        if overdue || (half_full && numbered > client.numbered_at_ping) {
+            self.send_ping(now, None);
+        } else if (!told || messages > 0) && !self.timers.is_set(Timer::Ping) {
+            self.timers.set(Timer::Ping, now, TELL_DELAY);
+        }
+    }
+}

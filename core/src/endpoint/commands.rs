@@ -1,0 +1,215 @@
+//! What the application wants.
+
+use super::outbox::{Entry, Keep};
+use super::{Endpoint, Life, Link, Role};
+use crate::id::Id;
+use crate::{
+    Action, CallId, CallOutcome, Close, CloseReason, Dialect, ErrorObject, Instant, Json, Outcome, Responder, SendError, scan, write,
+};
+use alloc::vec::Vec;
+
+/// A call to make: see [`Endpoint::call`].
+#[derive(Debug)]
+pub struct Call<'a, T> {
+    /// The method's name.
+    pub method: &'a str,
+    /// Its params, any JSON.
+    pub params: Option<&'a Json<'a>>,
+    /// When it times out; `None` for the default (a client's `request_timeout`, 60 s on a server).
+    pub deadline: Option<Instant>,
+    /// What comes back with the outcome.
+    pub tag: T,
+}
+
+/// Whether `method` belongs to the library (PROTOCOL 3).
+pub(super) fn is_session_method(method: &str) -> bool {
+    matches!(method, "connect" | "ping" | "closeSession")
+}
+
+impl<T> Endpoint<T> {
+    /// Calls a method of the peer. The outcome comes as [`Action::Settled`], exactly once, whatever happens to the connection.
+    ///
+    /// Attached or not: what can't be sent now waits in the bounded buffer.
+    ///
+    /// # Errors
+    ///
+    /// With the tag given back: [`SendError::Full`], [`SendError::Closed`] or [`SendError::ReservedMethod`].
+    pub fn call(&mut self, now: Instant, call: Call<'_, T>) -> Result<CallId, (SendError, T)> {
+        if let Err(error) = self.may_send(call.method) {
+            return Err((error, call.tag));
+        }
+        let id = self.calls.next_id();
+        let deadline = call.deadline.unwrap_or_else(|| self.default_deadline(now));
+        if deadline <= now {
+            self.actions.push_back(Action::Settled { tag: call.tag, outcome: CallOutcome::TimedOut });
+            return Ok(CallId(id));
+        }
+        self.push_request(now, Some(id), call.method, call.params);
+        self.calls.insert(id, call.tag, deadline);
+        Ok(CallId(id))
+    }
+
+    /// Sends a notification, attached or not.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::Full`], [`SendError::Closed`] or [`SendError::ReservedMethod`].
+    pub fn notify(&mut self, now: Instant, method: &str, params: Option<&Json<'_>>) -> Result<(), SendError> {
+        self.may_send(method)?;
+        self.push_request(now, None, method, params);
+        Ok(())
+    }
+
+    /// Nobody waits for this call any more: its outcome will not be told. If it has not been sent it will not be.
+    pub fn forget(&mut self, id: CallId) {
+        self.calls.forget_tag(id.0);
+        if self.outbox.forget_waiting_call(id.0) {
+            self.calls.end(id.0);
+        }
+    }
+
+    /// Ends a request of the peer, or a notification. The next one may start.
+    ///
+    /// On an endpoint that is closed, or for a responder that is not its own, nothing happens.
+    pub fn respond(&mut self, now: Instant, responder: Responder, outcome: Outcome<'_>) {
+        let Some(debt) = self.owed.finish(responder.key) else { return };
+        let Some(id) = debt.id else { return };
+        let mut text = Vec::new();
+        self.write_answer(&mut text, &id, outcome);
+        if self.outbox.keep() != Keep::All && id != Id::Null {
+            self.keep_answer(now, &id, &text);
+        }
+        match debt.batch {
+            None => self.push_answer(now, text),
+            Some(batch) => {
+                self.owed.add_to_batch(batch, &text);
+                self.close_member(now, batch);
+            }
+        }
+    }
+
+    /// The request will be answered later: the next one may start. Kurento: `Transaction.startAsync`.
+    pub fn defer(&mut self, _now: Instant, responder: &Responder) {
+        self.owed.release(responder.key);
+    }
+
+    /// Closes the session. Its open calls end as [`CallOutcome::Closed`]; what is queued is still written if there is a transport. A client
+    /// configured so sends `closeSession` first and waits a moment for its answer.
+    pub fn close(&mut self, now: Instant, reason: CloseReason) {
+        match (&self.role, self.life) {
+            (_, Life::Closed) => {}
+            (Role::Client(client), _) if client.config.close_message && self.link == Link::Up && client.session_known => {
+                self.say_goodbye(now)
+            }
+            (Role::Client(_) | Role::Server(_), Life::Fresh | Life::Open) => {
+                let close = if reason == CloseReason::Shutdown { Close::GOING_AWAY } else { Close::NORMAL };
+                self.finish(close, reason);
+            }
+        }
+    }
+
+    fn may_send(&self, method: &str) -> Result<(), SendError> {
+        if is_session_method(method) {
+            return Err(SendError::ReservedMethod);
+        }
+        let closing = match &self.role {
+            Role::Client(client) => client.closing.is_some(),
+            Role::Server(_) => self.life == Life::Fresh,
+        };
+        if closing || self.life == Life::Closed {
+            return Err(SendError::Closed);
+        }
+        if self.has_room() { Ok(()) } else { Err(SendError::Full) }
+    }
+
+    fn push_request(&mut self, now: Instant, id: Option<u32>, method: &str, params: Option<&Json<'_>>) {
+        let kurento_client = match &self.role {
+            Role::Client(client) => client.config.dialect == Dialect::Kurento,
+            Role::Server(_) => false,
+        };
+        let params = params.map(Json::as_str);
+        let mut text = Vec::with_capacity(64 + method.len() + params.map_or(0, str::len));
+        if kurento_client {
+            // A Kurento client's params are an object, so that it can carry the session's id (PROTOCOL 2).
+            match params {
+                Some(raw) if scan::kind_of(raw) == scan::Kind::Object => write::request(&mut text, id, method, Some(raw)),
+                Some(raw) => write::request_with_value(&mut text, id, method, raw),
+                None => write::request(&mut text, id, method, Some("{}")),
+            }
+        } else {
+            write::request(&mut text, id, method, params);
+        }
+        self.push(now, Entry { text: text.into(), call: id, add_session_id: kurento_client });
+    }
+
+    pub(super) fn push_answer(&mut self, now: Instant, text: Vec<u8>) {
+        self.push(now, Entry { text: text.into(), call: None, add_session_id: false });
+    }
+
+    fn push(&mut self, now: Instant, entry: Entry) {
+        self.outbox.push(entry);
+        self.transport_used |= self.link == Link::Up;
+        if let Role::Client(_) = self.role {
+            self.touch(now);
+            self.consider_telling(now);
+        }
+    }
+
+    pub(super) fn push_error(&mut self, now: Instant, id: &Id, error: &ErrorObject) {
+        let mut text = Vec::new();
+        write::error(&mut text, id, self.dialect() == Dialect::Kurento, error);
+        self.push_answer(now, text);
+    }
+
+    /// One member of a batch is done; if it was the last, the answers go out.
+    pub(super) fn close_member(&mut self, now: Instant, batch: usize) {
+        if let Some(text) = self.owed.close_member(batch) {
+            self.push_answer(now, text);
+        }
+    }
+
+    fn write_answer(&self, text: &mut Vec<u8>, id: &Id, outcome: Outcome<'_>) {
+        let wrap = match (self.dialect(), &self.role) {
+            (Dialect::Strict, _) => None,
+            (Dialect::Kurento, _) => Some(self.session.as_ref()),
+        };
+        match outcome {
+            Outcome::Result(json) => write::result(text, id, wrap, json.as_str()),
+            Outcome::Empty => write::result(text, id, wrap, if wrap.is_some() { "\"\"" } else { "null" }),
+            Outcome::Error(error) => write::error(text, id, wrap.is_some(), &error),
+        }
+        text.shrink_to_fit();
+    }
+
+    fn keep_answer(&mut self, now: Instant, id: &Id, text: &[u8]) {
+        let key = id.key(self.dialect());
+        let Self { role, duplicates, .. } = self;
+        duplicates.answered(now, key, text, role.limits());
+        if !self.timers.is_set(super::Timer::Duplicates) {
+            let time = self.limits().duplicate_time;
+            self.timers.set(super::Timer::Duplicates, now, time);
+        }
+    }
+
+    /// Writes a message of the library's own: neither numbered nor kept.
+    pub(super) fn push_control(&mut self, text: Vec<u8>) {
+        self.outbox.push_control(text);
+    }
+
+    /// The answer to a session method: written as it is in both dialects (PROTOCOL 3).
+    pub(super) fn answer_session_method(&mut self, id: Option<&Id>, result: &str) {
+        if let Some(id) = id {
+            let mut text = Vec::new();
+            write::result(&mut text, id, None, result);
+            self.push_control(text);
+        }
+    }
+
+    pub(super) fn refuse_session_method(&mut self, id: Option<&Id>, error: &ErrorObject) {
+        if let Some(id) = id {
+            let mut text = Vec::new();
+            write::error(&mut text, id, self.dialect() == Dialect::Kurento, error);
+            self.push_control(text);
+        }
+    }
+}

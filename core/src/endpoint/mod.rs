@@ -1,0 +1,448 @@
+mod backoff;
+mod calls;
+mod client;
+mod commands;
+mod duplicates;
+mod inbox;
+mod outbox;
+mod owed;
+mod receive;
+mod server;
+mod timers;
+
+use crate::{Action, CallOutcome, ClientConfig, Close, CloseReason, Dialect, Instant, Limits, Request, Responder, ServerConfig, SessionId};
+use alloc::borrow::Cow;
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use calls::{Calls, Ended};
+use client::Client;
+pub use commands::Call;
+use core::time::Duration;
+use duplicates::Duplicates;
+use inbox::Inbox;
+use outbox::{Keep, Outbox};
+use owed::Owed;
+use server::Server;
+use timers::{Timer, Timers};
+
+/// One side of one session, through all its successive transports.
+///
+/// It is a state machine without I/O: tell it what happened (`handle_*`) and what the application wants (`call`, `notify`, `respond`,
+/// `close` …), then do what it says (`poll_*`). After **each** input:
+///
+/// 1. take every [`poll_action`](Self::poll_action) and act on it;
+/// 2. serve the request that [`handle_frame`](Self::handle_frame) returned, if it did;
+/// 3. write every [`poll_transmit`](Self::poll_transmit), as fast as the transport takes it;
+/// 4. call [`handle_timeout`](Self::handle_timeout) when [`poll_timeout`](Self::poll_timeout) has come.
+///
+/// The `poll_*` methods cost next to nothing when there is nothing, and may be called in any order, as often as you like.
+///
+/// A server makes one endpoint for each new transport. It has no session at first; a frame opens one, or turns out to belong to another
+/// session, to whose endpoint the transport is then handed over ([`Received::HandOver`](crate::Received::HandOver)).
+///
+/// `T` is a tag of the caller's that comes back when a call is settled.
+#[derive(Debug)]
+pub struct Endpoint<T> {
+    role: Role,
+    life: Life,
+    link: Link,
+    session: Option<SessionId>,
+    inbox: Inbox,
+    outbox: Outbox,
+    calls: Calls<T>,
+    owed: Owed,
+    duplicates: Duplicates,
+    timers: Timers,
+    actions: VecDeque<Action<T>>,
+    /// An application message went either way over this transport: too late to offer resumption.
+    transport_used: bool,
+    /// The session has had no application request yet.
+    awaits_first: bool,
+}
+
+#[derive(Debug)]
+enum Role {
+    Server(Server),
+    Client(Box<Client>),
+}
+
+/// The life of the session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Life {
+    /// There is none yet.
+    Fresh,
+    Open,
+    Closed,
+}
+
+/// The link to the peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Link {
+    /// No transport.
+    Down,
+    /// Client: a transport is being opened.
+    Dialing,
+    /// Client: `connect` is not answered yet.
+    Greeting,
+    Up,
+    /// The transport is being closed by us: what is left is written, nothing is read.
+    Leaving,
+}
+
+/// What an endpoint holds at the moment, for metrics and for tests of its bounds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Messages that wait to be sent or acknowledged.
+    pub outbox_messages: usize,
+    /// Bytes of those.
+    pub outbox_bytes: usize,
+    /// Of those messages, the ones that were sent and are kept until they are acknowledged.
+    pub unacknowledged: usize,
+    /// Requests of the peer that are not answered yet.
+    pub in_flight: usize,
+    /// Bytes of those that wait for their turn.
+    pub queued_bytes: usize,
+    /// Calls of ours that are not settled yet.
+    pub calls: usize,
+    /// Bytes of answers kept for a peer that asks again.
+    pub duplicate_bytes: usize,
+    /// Actions that were not taken yet.
+    pub actions: usize,
+}
+
+// Getters.
+impl<T> Endpoint<T> {
+    /// The session's id. A server's endpoint has its own from the start; a client's, once the server has named it.
+    #[must_use]
+    pub fn session_id(&self) -> Option<&SessionId> {
+        self.session.as_ref()
+    }
+
+    /// The dialect of its path.
+    #[must_use]
+    pub fn dialect(&self) -> Dialect {
+        match &self.role {
+            Role::Server(server) => server.config.dialect,
+            Role::Client(client) => client.config.dialect,
+        }
+    }
+
+    /// Whether there is a session: it was opened and is not closed, attached or not.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.life == Life::Open
+    }
+
+    /// Whether messages can go both ways right now.
+    #[must_use]
+    pub fn is_attached(&self) -> bool {
+        self.link == Link::Up
+    }
+
+    /// Whether it is over.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.life == Life::Closed
+    }
+
+    /// Whether both sides keep and replay messages (PROTOCOL 6), so that a lost transport loses nothing.
+    #[must_use]
+    pub fn is_resumable(&self) -> bool {
+        self.outbox.keep() == Keep::All
+    }
+
+    /// Whether the transport should be read. False is back-pressure: the peer has more requests in flight than it may, or does not take
+    /// or acknowledge what it is sent. While a call of ours is out it is read on, so that the answer can arrive; requests over the limit are refused then.
+    #[must_use]
+    pub fn wants_read(&self) -> bool {
+        let limits = self.limits();
+        let drained = self.outbox.messages() < limits.outbox_messages.saturating_add(limits.in_flight)
+            && self.outbox.bytes() < limits.outbox_bytes.saturating_add(limits.queued_bytes)
+            && self.outbox.control_messages() < limits.in_flight;
+        matches!(self.link, Link::Greeting | Link::Up) && drained && (self.owed.has_room(limits) || self.calls.len() > 0)
+    }
+
+    /// Whether [`call`](Self::call) and [`notify`](Self::notify) have room.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        let limits = self.limits();
+        self.outbox.messages() < limits.outbox_messages && self.outbox.bytes() < limits.outbox_bytes && self.calls.len() < limits.calls
+    }
+
+    /// How much it holds.
+    #[must_use]
+    pub fn usage(&self) -> Usage {
+        Usage {
+            outbox_messages: self.outbox.messages(),
+            outbox_bytes: self.outbox.bytes(),
+            unacknowledged: self.outbox.unacknowledged().0,
+            in_flight: self.owed.len(),
+            queued_bytes: self.owed.queued_bytes(),
+            calls: self.calls.len(),
+            duplicate_bytes: self.duplicates.bytes(),
+            actions: self.actions.len(),
+        }
+    }
+
+    fn limits(&self) -> &Limits {
+        match &self.role {
+            Role::Server(server) => &server.config.limits,
+            Role::Client(client) => &client.config.limits,
+        }
+    }
+
+    fn concurrency(&self) -> usize {
+        match &self.role {
+            Role::Server(server) => server.config.concurrency,
+            Role::Client(client) => client.config.concurrency,
+        }
+    }
+}
+
+// What to do.
+impl<T> Endpoint<T> {
+    /// The next thing to do, in order.
+    pub fn poll_action(&mut self) -> Option<Action<T>> {
+        if let Some(action) = self.actions.pop_front() {
+            return Some(action);
+        }
+        // A request starts when there is room for its answer: a peer that does not take answers gets no more work done.
+        if self.life != Life::Open || !self.outbox_has_room() {
+            return None;
+        }
+        let queued = self.owed.start_next(self.concurrency())?;
+        Some(Action::Serve(Request {
+            method: Cow::Owned(String::from(queued.method)),
+            params: queued.params,
+            is_first: queued.is_first,
+            responder: Responder { key: queued.key, notification: queued.notification },
+        }))
+    }
+
+    /// Appends the payload of one text frame to `out` and returns its length, never zero; `None` when there is nothing to write now.
+    ///
+    /// Take a frame only when the transport has room: what is not taken stays in the endpoint, within its bounds.
+    pub fn poll_transmit(&mut self, out: &mut Vec<u8>) -> Option<usize> {
+        match self.link {
+            Link::Down | Link::Dialing => return None,
+            Link::Greeting | Link::Up | Link::Leaving => {}
+        }
+        let transmitted = self.outbox.transmit(out, self.session.as_ref())?;
+        if let Some((call, number)) = transmitted.first_of {
+            self.calls.mark_sent(call, number);
+        }
+        Some(transmitted.len)
+    }
+
+    /// When to call [`handle_timeout`](Self::handle_timeout), if nothing else happens before.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let next = self.timers.next().min(self.calls.next_deadline());
+        (next != Instant::FAR_FUTURE).then_some(next)
+    }
+
+    /// Gives back memory that an idle session need not hold. Cheap; call it when a session has had nothing to do for a while.
+    pub fn shrink(&mut self) {
+        self.outbox.shrink();
+        self.calls.shrink();
+        self.owed.shrink();
+        self.duplicates.shrink();
+        self.actions.shrink_to_fit();
+    }
+}
+
+// What both roles share.
+impl<T> Endpoint<T> {
+    fn new(role: Role, session: Option<SessionId>) -> Self {
+        Self {
+            role,
+            life: Life::Fresh,
+            link: Link::Down,
+            session,
+            inbox: Inbox::default(),
+            outbox: Outbox::new(),
+            calls: Calls::new(),
+            owed: Owed::new(),
+            duplicates: Duplicates::new(),
+            timers: Timers::default(),
+            actions: VecDeque::new(),
+            transport_used: false,
+            awaits_first: true,
+        }
+    }
+
+    fn outbox_has_room(&self) -> bool {
+        let limits = self.limits();
+        self.outbox.messages() < limits.outbox_messages && self.outbox.bytes() < limits.outbox_bytes
+    }
+
+    fn settle(&mut self, ended: Ended<T>, outcome: CallOutcome) {
+        if let Some(tag) = ended.tag {
+            self.actions.push_back(Action::Settled { tag, outcome });
+        }
+    }
+
+    /// What was sent and not answered can't be known any more, unless it is kept to be sent again.
+    fn interrupt_sent_calls(&mut self) {
+        while let Some(ended) = self.calls.end_sent() {
+            self.settle(ended, CallOutcome::Interrupted);
+        }
+    }
+
+    /// Closes the transport after what is left has been written.
+    fn hang_up(&mut self, close: Close) {
+        match self.link {
+            Link::Down | Link::Leaving => return,
+            Link::Dialing | Link::Greeting | Link::Up => {}
+        }
+        self.link = Link::Leaving;
+        self.forget_transport_timers();
+        self.actions.push_back(Action::HangUp(close));
+    }
+
+    fn forget_transport_timers(&mut self) {
+        for timer in Timer::OF_TRANSPORT {
+            self.timers.clear(timer);
+        }
+    }
+
+    /// The transport is gone. Without resumption, what was sent over it and not answered can't be known any more.
+    fn drop_transport(&mut self) {
+        self.link = Link::Down;
+        self.forget_transport_timers();
+        self.outbox.detach();
+        if self.outbox.keep() == Keep::Nothing {
+            self.interrupt_sent_calls();
+        }
+    }
+
+    /// Ends the session: whatever was open is settled, the transport is closed.
+    fn finish(&mut self, close: Close, reason: CloseReason) {
+        if self.life == Life::Closed {
+            return;
+        }
+        while let Some(ended) = self.calls.end_any() {
+            self.settle(ended, CallOutcome::Closed);
+        }
+        self.life = Life::Closed;
+        self.owed.clear();
+        self.duplicates.clear();
+        self.hang_up(close);
+        self.timers.clear_all();
+        self.actions.push_back(Action::Closed(reason));
+    }
+
+    /// The peer speaks of messages that cannot be: no agreement is possible about this session any more (PROTOCOL 6).
+    fn mismatch(&mut self, now: Instant) {
+        match &self.role {
+            Role::Server(_) => self.finish(Close::MISMATCH, CloseReason::ResumeMismatch),
+            Role::Client(_) => self.abandon_session(now, Close::MISMATCH),
+        }
+    }
+}
+
+// Time.
+impl<T> Endpoint<T> {
+    /// Time has come to [`poll_timeout`](Self::poll_timeout), or to any other moment: what is due happens.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        for timer in Timer::ALL {
+            if self.timers.take_due(timer, now) {
+                self.fire(timer, now);
+            }
+        }
+        while let Some(ended) = self.calls.expire(now) {
+            self.outbox.forget_call(ended.id, ended.number.is_some());
+            self.settle(ended, CallOutcome::TimedOut);
+        }
+    }
+
+    fn fire(&mut self, timer: Timer, now: Instant) {
+        match timer {
+            Timer::Grace => self.finish(Close::NORMAL, CloseReason::GraceExpired),
+            Timer::Watchdog => self.watchdog_barks(now),
+            Timer::Probe => {
+                // What is still queued would be lost in a transport that is given up.
+                self.outbox.hold();
+                self.hang_up(Close::NO_PING);
+            }
+            Timer::Duplicates => self.expire_duplicates(now),
+            Timer::Connect => self.hang_up(Close::NORMAL),
+            Timer::Retry => self.dial(now),
+            Timer::GiveUp => self.finish(Close::NORMAL, CloseReason::GaveUp),
+            Timer::Idle | Timer::Pong => {
+                self.outbox.hold();
+                self.hang_up(Close::NORMAL);
+            }
+            Timer::Ping => self.ping_is_due(now),
+            Timer::Closing => self.finish(Close::NORMAL, CloseReason::Application),
+        }
+    }
+
+    fn expire_duplicates(&mut self, now: Instant) {
+        let (keep_for, next) = {
+            let Self { role, duplicates, .. } = self;
+            let limits = role.limits();
+            (limits.duplicate_time, duplicates.expire(now, limits))
+        };
+        if let Some(oldest) = next {
+            self.timers.set(Timer::Duplicates, now, (oldest + keep_for).saturating_since(now));
+        }
+    }
+
+    /// A frame went one way or the other.
+    fn touch(&mut self, now: Instant) {
+        match &mut self.role {
+            Role::Server(server) => {
+                if let Some(silence) = server.watch {
+                    self.timers.set(Timer::Watchdog, now, silence);
+                    self.timers.clear(Timer::Probe);
+                }
+            }
+            Role::Client(client) => {
+                if let Some(idle) = client.config.idle_timeout
+                    && self.link == Link::Up
+                {
+                    self.timers.set(Timer::Idle, now, idle);
+                }
+            }
+        }
+    }
+}
+
+impl Role {
+    fn limits(&self) -> &Limits {
+        match self {
+            Self::Server(server) => &server.config.limits,
+            Self::Client(client) => &client.config.limits,
+        }
+    }
+}
+
+/// How long a call waits for its answer, when neither it nor a client's configuration says.
+const CALL_TIMEOUT: Duration = Duration::from_secs(60);
+
+impl<T> Endpoint<T> {
+    fn default_deadline(&self, now: Instant) -> Instant {
+        now + match &self.role {
+            Role::Server(_) => CALL_TIMEOUT,
+            Role::Client(client) => client.config.request_timeout,
+        }
+    }
+
+    /// The server's side of a session that a transport may open. `id` is used if it does; make it from 16 random bytes
+    /// ([`SessionId::from_random`]).
+    #[must_use]
+    pub fn server(config: Arc<ServerConfig>, id: SessionId) -> Self {
+        Self::new(Role::Server(Server::new(config)), Some(id))
+    }
+
+    /// The client's side of a session. `seed` feeds the back-off's jitter. It does nothing until [`open`](Self::open).
+    #[must_use]
+    pub fn client(config: Arc<ClientConfig>, seed: u64) -> Self {
+        let session = config.session.clone();
+        Self::new(Role::Client(Box::new(Client::new(config, seed))), session)
+    }
+}

@@ -1,0 +1,258 @@
+//! What is on its way to the peer: numbering, keeping and replaying (PROTOCOL 6).
+
+use crate::{SessionId, write};
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+
+/// What is kept of the messages that have been written to a transport.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Keep {
+    /// Nothing: the peer does not know resumption.
+    Nothing,
+    /// Calls, until they are settled: the peer does not know resumption, but knows a call again by its id (PROTOCOL 5).
+    Calls,
+    /// Every message until it is acknowledged: resumption.
+    All,
+}
+
+/// The peer named a number of messages that cannot be.
+#[derive(Debug)]
+pub(super) struct Mismatch;
+
+/// An application message: one text frame.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) text: Box<[u8]>,
+    /// The call that it makes.
+    pub(super) call: Option<u32>,
+    /// Whether the session's id goes into its params when it is written: the session may change while the message waits.
+    pub(super) add_session_id: bool,
+}
+
+/// A message that was just written.
+#[derive(Debug)]
+pub(super) struct Transmitted {
+    pub(super) len: usize,
+    /// The call that it makes, and its number, if it was written for the first time.
+    pub(super) first_of: Option<(u32, u64)>,
+}
+
+#[derive(Debug)]
+pub(super) struct Outbox {
+    /// Session methods and the answers to them: neither numbered nor kept, and ahead of everything else.
+    control: VecDeque<Box<[u8]>>,
+    /// The last message of all: a `closeSession`, or the answer to one.
+    parting: Option<Box<[u8]>>,
+    /// Messages that no transport has had yet.
+    waiting: VecDeque<Entry>,
+    /// Messages that a transport has had and that are kept.
+    sent: VecDeque<Entry>,
+    /// How many of `sent` the present transport has had.
+    replayed: usize,
+    /// How many messages of this session have been written for the first time: the number of the newest.
+    numbered: u64,
+    waiting_bytes: usize,
+    sent_bytes: usize,
+    keep: Keep,
+    /// While set, no application message is written: who is at the other end is not settled yet.
+    held: bool,
+}
+
+impl Outbox {
+    pub(super) fn new() -> Self {
+        Self {
+            control: VecDeque::new(),
+            parting: None,
+            waiting: VecDeque::new(),
+            sent: VecDeque::new(),
+            replayed: 0,
+            numbered: 0,
+            waiting_bytes: 0,
+            sent_bytes: 0,
+            keep: Keep::Nothing,
+            held: false,
+        }
+    }
+
+    pub(super) fn keep(&self) -> Keep {
+        self.keep
+    }
+
+    pub(super) fn messages(&self) -> usize {
+        self.waiting.len() + self.sent.len()
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.waiting_bytes + self.sent_bytes
+    }
+
+    /// Messages that were sent and are not acknowledged, and their bytes.
+    pub(super) fn unacknowledged(&self) -> (usize, usize) {
+        (self.sent.len(), self.sent_bytes)
+    }
+
+    pub(super) fn numbered(&self) -> u64 {
+        self.numbered
+    }
+
+    pub(super) fn control_messages(&self) -> usize {
+        self.control.len()
+    }
+
+    pub(super) fn is_held(&self) -> bool {
+        self.held
+    }
+
+    pub(super) fn hold(&mut self) {
+        self.held = true;
+    }
+
+    pub(super) fn release(&mut self) {
+        self.held = false;
+    }
+
+    pub(super) fn push(&mut self, entry: Entry) {
+        self.waiting_bytes += entry.text.len();
+        self.waiting.push_back(entry);
+    }
+
+    pub(super) fn push_control(&mut self, text: Vec<u8>) {
+        self.control.push_back(text.into());
+    }
+
+    pub(super) fn set_parting(&mut self, text: Vec<u8>) {
+        self.parting = Some(text.into());
+    }
+
+    /// Appends the next message to `out`.
+    pub(super) fn transmit(&mut self, out: &mut Vec<u8>, session: Option<&SessionId>) -> Option<Transmitted> {
+        let start = out.len();
+        let written = |out: &Vec<u8>, first_of| Some(Transmitted { len: out.len() - start, first_of });
+        if let Some(text) = self.control.pop_front() {
+            out.extend_from_slice(&text);
+            return written(out, None);
+        }
+        if !self.held {
+            if let Some(entry) = self.sent.get(self.replayed) {
+                entry.write(out, session);
+                self.replayed += 1;
+                return written(out, None);
+            }
+            if let Some(entry) = self.waiting.pop_front() {
+                entry.write(out, session);
+                self.numbered += 1;
+                let first_of = entry.call.map(|call| (call, self.numbered));
+                self.waiting_bytes -= entry.text.len();
+                if self.keep == Keep::All || (self.keep == Keep::Calls && entry.call.is_some()) {
+                    self.sent_bytes += entry.text.len();
+                    self.sent.push_back(entry);
+                    self.replayed = self.sent.len();
+                }
+                return written(out, first_of);
+            }
+        }
+        let text = self.parting.take()?;
+        out.extend_from_slice(&text);
+        written(out, None)
+    }
+
+    /// The peer has received the first `received` messages.
+    pub(super) fn acknowledge(&mut self, received: u64) -> Result<(), Mismatch> {
+        let Some(missing) = self.numbered.checked_sub(received) else {
+            return Err(Mismatch);
+        };
+        if self.keep == Keep::All {
+            while self.sent.len() as u64 > missing {
+                self.forget_oldest();
+            }
+        }
+        Ok(())
+    }
+
+    /// The peer says on a new transport that it has received the first `received` messages: the rest is written again.
+    pub(super) fn rewind(&mut self, received: u64) -> Result<(), Mismatch> {
+        if received < self.numbered - self.sent.len() as u64 {
+            return Err(Mismatch);
+        }
+        self.acknowledge(received)?;
+        self.replayed = 0;
+        Ok(())
+    }
+
+    fn forget_oldest(&mut self) {
+        if let Some(entry) = self.sent.pop_front() {
+            self.sent_bytes -= entry.text.len();
+            self.replayed = self.replayed.saturating_sub(1);
+        }
+    }
+
+    /// The transport is gone, and with it what was addressed to it.
+    pub(super) fn detach(&mut self) {
+        self.control.clear();
+        self.replayed = 0;
+    }
+
+    /// From now on `keep` of the messages are kept. What was kept and is not any more is dropped.
+    pub(super) fn set_keep(&mut self, keep: Keep) {
+        if keep == Keep::Nothing || (keep == Keep::Calls && self.keep == Keep::All) {
+            self.drop_sent();
+        }
+        self.keep = keep;
+    }
+
+    /// A new session begins: numbers start again, what was sent belongs to the old one; what was not is still to be sent.
+    pub(super) fn restart(&mut self) {
+        self.drop_sent();
+        self.numbered = 0;
+    }
+
+    fn drop_sent(&mut self) {
+        self.sent.clear();
+        self.sent_bytes = 0;
+        self.replayed = 0;
+    }
+
+    /// Takes a call back that no transport has had yet. False if there is none.
+    pub(super) fn forget_waiting_call(&mut self, call: u32) -> bool {
+        let Some(at) = self.waiting.iter().position(|entry| entry.call == Some(call)) else { return false };
+        if let Some(entry) = self.waiting.remove(at) {
+            self.waiting_bytes -= entry.text.len();
+        }
+        true
+    }
+
+    /// The call has ended. If it was never written it need not be; a kept copy goes, unless its number is still needed.
+    pub(super) fn forget_call(&mut self, call: u32, written: bool) {
+        if !written {
+            self.forget_waiting_call(call);
+        } else if self.keep == Keep::Calls
+            && let Some(at) = self.sent.iter().position(|entry| entry.call == Some(call))
+            && let Some(entry) = self.sent.remove(at)
+        {
+            self.sent_bytes -= entry.text.len();
+            if at < self.replayed {
+                self.replayed -= 1;
+            }
+        }
+    }
+
+    /// Gives memory back where there is nothing to hold.
+    pub(super) fn shrink(&mut self) {
+        self.control.shrink_to_fit();
+        self.waiting.shrink_to_fit();
+        self.sent.shrink_to_fit();
+    }
+}
+
+impl Entry {
+    fn write(&self, out: &mut Vec<u8>, session: Option<&SessionId>) {
+        out.extend_from_slice(&self.text);
+        if self.add_session_id
+            && let Some(id) = session
+        {
+            // The message ends with the params' brace and its own.
+            write::insert_session_id(out, id, 1);
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! The requests that the peer made and that we have not answered yet: their order, their batches.
+
+use crate::id::Id;
+use crate::{Json, Limits};
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+use slab::Slab;
+
+/// A request in flight, running or waiting for its turn.
+#[derive(Debug)]
+pub(super) struct Debt {
+    /// `None` for a notification.
+    pub(super) id: Option<Id>,
+    /// The batch in which the answer goes.
+    pub(super) batch: Option<usize>,
+    /// Whether it holds a place among those that run at once.
+    running: bool,
+}
+
+/// A request that waits for its turn.
+#[derive(Debug)]
+pub(super) struct Queued {
+    pub(super) key: u32,
+    pub(super) notification: bool,
+    pub(super) method: Box<str>,
+    pub(super) params: Option<Json<'static>>,
+    pub(super) is_first: bool,
+}
+
+#[derive(Debug)]
+struct Batch {
+    /// Members that are not answered yet, and one more while members are still being added.
+    open: usize,
+    text: Vec<u8>,
+}
+
+#[derive(Debug)]
+pub(super) struct Owed {
+    debts: Slab<Debt>,
+    queue: VecDeque<Queued>,
+    queued_bytes: usize,
+    running: usize,
+    batches: Slab<Batch>,
+}
+
+impl Owed {
+    pub(super) fn new() -> Self {
+        Self { debts: Slab::new(), queue: VecDeque::new(), queued_bytes: 0, running: 0, batches: Slab::new() }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.debts.len()
+    }
+
+    pub(super) fn queued_bytes(&self) -> usize {
+        self.queued_bytes
+    }
+
+    pub(super) fn has_room(&self, limits: &Limits) -> bool {
+        self.debts.len() < limits.in_flight && self.queued_bytes < limits.queued_bytes
+    }
+
+    pub(super) fn accept(&mut self, id: Option<Id>, batch: Option<usize>) -> u32 {
+        if id.is_some()
+            && let Some(batch) = batch.and_then(|key| self.batches.get_mut(key))
+        {
+            batch.open += 1;
+        }
+        // Limits::in_flight bounds the slab far below 2^32.
+        self.debts.insert(Debt { id, batch, running: false }) as u32
+    }
+
+    /// Whether a request that arrives now may start at once, ahead of nobody.
+    pub(super) fn may_start(&self, concurrency: usize) -> bool {
+        self.queue.is_empty() && self.running < concurrency.max(1)
+    }
+
+    pub(super) fn start(&mut self, key: u32) {
+        if let Some(debt) = self.debts.get_mut(key as usize) {
+            debt.running = true;
+            self.running += 1;
+        }
+    }
+
+    pub(super) fn enqueue(&mut self, queued: Queued) {
+        self.queued_bytes += queued.bytes();
+        self.queue.push_back(queued);
+    }
+
+    /// The request whose turn has come, if there is one and a place for it.
+    pub(super) fn start_next(&mut self, concurrency: usize) -> Option<Queued> {
+        if self.running >= concurrency.max(1) {
+            return None;
+        }
+        let queued = self.queue.pop_front()?;
+        self.queued_bytes -= queued.bytes();
+        self.start(queued.key);
+        Some(queued)
+    }
+
+    /// The request no longer holds up the next one.
+    pub(super) fn release(&mut self, key: u32) {
+        if let Some(debt) = self.debts.get_mut(key as usize)
+            && core::mem::take(&mut debt.running)
+        {
+            self.running -= 1;
+        }
+    }
+
+    pub(super) fn finish(&mut self, key: u32) -> Option<Debt> {
+        self.release(key);
+        self.debts.try_remove(key as usize)
+    }
+
+    /// The request was sent again: its one answer goes where the newest asked for it. Returns the answers of a batch that
+    /// was waiting for nothing else.
+    pub(super) fn redirect(&mut self, key: u32, batch: Option<usize>) -> Option<Vec<u8>> {
+        let debt = self.debts.get_mut(key as usize)?;
+        let old = core::mem::replace(&mut debt.batch, batch);
+        if let Some(new) = batch.and_then(|key| self.batches.get_mut(key)) {
+            new.open += 1;
+        }
+        self.close_member(old?)
+    }
+
+    pub(super) fn open_batch(&mut self) -> usize {
+        self.batches.insert(Batch { open: 1, text: Vec::new() })
+    }
+
+    /// Adds an answer that was not waited for.
+    pub(super) fn add_to_batch(&mut self, key: usize, text: &[u8]) {
+        if let Some(batch) = self.batches.get_mut(key) {
+            batch.text.push(if batch.text.is_empty() { b'[' } else { b',' });
+            batch.text.extend_from_slice(text);
+        }
+    }
+
+    /// One member is done (or the adding of members is). Returns the answers once nothing is open; none if there are none.
+    pub(super) fn close_member(&mut self, key: usize) -> Option<Vec<u8>> {
+        let batch = self.batches.get_mut(key)?;
+        batch.open -= 1;
+        if batch.open > 0 {
+            return None;
+        }
+        let mut text = self.batches.remove(key).text;
+        if text.is_empty() {
+            return None;
+        }
+        text.push(b']');
+        Some(text)
+    }
+
+    pub(super) fn clear(&mut self) {
+        *self = Self::new();
+    }
+
+    /// Gives memory back where there is nothing to hold.
+    pub(super) fn shrink(&mut self) {
+        self.queue.shrink_to_fit();
+        if self.debts.is_empty() {
+            self.debts = Slab::new();
+        }
+        if self.batches.is_empty() {
+            self.batches = Slab::new();
+        }
+    }
+}
+
+impl Queued {
+    fn bytes(&self) -> usize {
+        self.method.len() + self.params.as_ref().map_or(0, |params| params.as_str().len())
+    }
+}

@@ -1,0 +1,322 @@
+//! One frame, from its bytes to what it means.
+
+use super::commands::is_session_method;
+use super::duplicates::Seen;
+use super::outbox::Keep;
+use super::owed::Queued;
+use super::server::Elsewhere;
+use super::{Endpoint, Life, Link, Role};
+use crate::id::Id;
+use crate::message::{self, Body, Call, Frame, Message, Reply};
+use crate::{CallOutcome, Close, Dialect, ErrorObject, Instant, Json, Received, Request, Responder, SessionId, json, write};
+use alloc::borrow::Cow;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+impl<T> Endpoint<T> {
+    /// A transport is there. If the endpoint still had one, that one is to be closed with the value returned, and never read again.
+    ///
+    /// On a server: a new transport's fresh endpoint, or one whose session was named over a new transport
+    /// ([`Received::HandOver`]); the frame that named it comes next. On a client: the dial has succeeded.
+    #[must_use]
+    pub fn handle_attached(&mut self, now: Instant) -> Option<Close> {
+        self.transport_used = false;
+        match (&self.role, self.life) {
+            (_, Life::Closed) => Some(Close::NORMAL),
+            (Role::Server(_), Life::Fresh | Life::Open) => self.server_attached(),
+            (Role::Client(_), Life::Fresh | Life::Open) => {
+                self.client_attached(now);
+                None
+            }
+        }
+    }
+
+    /// The transport is lost, was closed as [`Action::HangUp`](crate::Action::HangUp) said, or was given to another endpoint. Nothing
+    /// happens if there was none.
+    pub fn handle_detached(&mut self, now: Instant) {
+        match (self.link, &self.role) {
+            (Link::Down, _) => {}
+            (Link::Dialing | Link::Greeting | Link::Up | Link::Leaving, Role::Server(_)) => self.server_detached(now),
+            (Link::Dialing | Link::Greeting | Link::Up | Link::Leaving, Role::Client(_)) => self.client_detached(now),
+        }
+    }
+
+    /// The transport carried something that ends it: a binary frame ([`Close::BINARY`]), a message over the limit ([`Close::TOO_BIG`]).
+    /// The session goes on without it.
+    pub fn handle_refused(&mut self, _now: Instant, close: Close) {
+        self.outbox.hold();
+        self.hang_up(close);
+    }
+
+    /// A WebSocket ping or pong came: the peer is alive.
+    pub fn handle_pong(&mut self, now: Instant) {
+        self.touch(now);
+    }
+
+    /// A text frame came: its whole payload, whatever it is.
+    ///
+    /// Ignored when there is no transport, or one that is being closed.
+    pub fn handle_frame<'f>(&mut self, now: Instant, frame: &'f [u8]) -> Received<'f> {
+        self.receive(now, frame, Elsewhere::NotAsked)
+    }
+
+    /// The frame for which [`handle_frame`](Self::handle_frame) answered [`Received::HandOver`], when no such session lives here.
+    pub fn handle_unknown_session<'f>(&mut self, now: Instant, frame: &'f [u8]) -> Received<'f> {
+        self.receive(now, frame, Elsewhere::Unknown)
+    }
+
+    fn receive<'f>(&mut self, now: Instant, frame: &'f [u8], elsewhere: Elsewhere) -> Received<'f> {
+        match self.link {
+            Link::Greeting | Link::Up => {}
+            Link::Down | Link::Dialing | Link::Leaving => return Received::Handled,
+        }
+        self.touch(now);
+        let parsed = match core::str::from_utf8(frame) {
+            Ok(text) => Frame::parse(text, self.dialect()).map_err(|error| alloc::format!("Parse error: {error}")),
+            Err(error) => Err(alloc::format!("Parse error: not UTF-8 at byte {}", error.valid_up_to())),
+        };
+        let parsed = match parsed {
+            Ok(parsed) => parsed,
+            Err(why) => {
+                self.count(now, frame.len());
+                self.push_error(now, &Id::Null, &ErrorObject::new(ErrorObject::PARSE_ERROR, why));
+                return Received::Handled;
+            }
+        };
+        match parsed {
+            Frame::Single(Message::Request(call)) if is_session_method(&call.method) => self.session_method(now, &call, elsewhere),
+            Frame::Single(Message::Request(call)) => self.single_request(now, call, frame.len(), elsewhere),
+            Frame::Single(Message::Response(reply)) => {
+                if !self.is_answer_to_session_method(now, &reply) {
+                    self.count(now, frame.len());
+                    self.settle_reply(now, &reply);
+                }
+                Received::Handled
+            }
+            Frame::Single(Message::Invalid { id, why }) => {
+                self.count(now, frame.len());
+                self.push_error(now, &id, &ErrorObject::invalid_request(why));
+                Received::Handled
+            }
+            Frame::Batch(batch) => {
+                let most = self.limits().batch;
+                let members: Vec<_> = batch.take(most.saturating_add(1)).collect();
+                self.batch(now, members, frame.len(), elsewhere)
+            }
+        }
+    }
+
+    /// Counts an application message, when it is processed (PROTOCOL 6).
+    fn count(&mut self, now: Instant, bytes: usize) {
+        self.inbox.count(bytes);
+        self.transport_used = true;
+        if let Role::Client(_) = self.role {
+            self.consider_telling(now);
+        }
+    }
+
+    fn session_method<'f>(&mut self, now: Instant, call: &Call<'_>, elsewhere: Elsewhere) -> Received<'f> {
+        match &self.role {
+            Role::Server(_) => self.server_session_method(now, call, elsewhere),
+            Role::Client(_) => {
+                // Session methods are the client's to call. A ping is answered all the same.
+                if call.method == "ping" {
+                    self.answer_session_method(call.id.as_ref(), "{\"value\":\"pong\"}");
+                } else {
+                    self.refuse_session_method(call.id.as_ref(), &ErrorObject::method_not_found(&call.method));
+                }
+                Received::Handled
+            }
+        }
+    }
+
+    /// The session that a request names, if this endpoint's transport has none yet (PROTOCOL 3).
+    fn named_session(&self, params: Option<&str>) -> Option<SessionId> {
+        if self.life != Life::Fresh || self.dialect() == Dialect::Strict {
+            return None;
+        }
+        let (_, raw) = json::without_session_id(params?);
+        SessionId::from_text(&json::text_of(raw?).ok()?)
+    }
+
+    fn single_request<'f>(&mut self, now: Instant, call: Call<'f>, bytes: usize, elsewhere: Elsewhere) -> Received<'f> {
+        if let Role::Server(_) = self.role {
+            if elsewhere == Elsewhere::NotAsked
+                && let Some(other) = self.named_session(call.params)
+            {
+                return Received::HandOver(other);
+            }
+            self.identify();
+        }
+        self.count(now, bytes);
+        match self.accept(now, call, None) {
+            Some(request) => Received::Request(request),
+            None => Received::Handled,
+        }
+    }
+
+    fn batch<'f>(&mut self, now: Instant, members: Vec<Message<'_>>, bytes: usize, elsewhere: Elsewhere) -> Received<'f> {
+        let refusal = match members.len() {
+            0 => Some("an empty batch"),
+            n if n > self.limits().batch => Some("too many messages in one batch"),
+            _ => None,
+        };
+        if let Some(why) = refusal {
+            self.count(now, bytes);
+            self.push_error(now, &Id::Null, &ErrorObject::invalid_request(why));
+            return Received::Handled;
+        }
+        let first = members.iter().find_map(|member| match member {
+            Message::Request(call) if !is_session_method(&call.method) => Some(call),
+            Message::Request(_) | Message::Response(_) | Message::Invalid { .. } => None,
+        });
+        if let (Role::Server(_), Some(call)) = (&self.role, first) {
+            if elsewhere == Elsewhere::NotAsked
+                && let Some(other) = self.named_session(call.params)
+            {
+                return Received::HandOver(other);
+            }
+            self.identify();
+        }
+        self.count(now, bytes);
+        let batch = self.owed.open_batch();
+        for member in members {
+            self.member(now, batch, member);
+        }
+        self.close_member(now, batch);
+        Received::Handled
+    }
+
+    fn member(&mut self, now: Instant, batch: usize, member: Message<'_>) {
+        match member {
+            Message::Request(call) if is_session_method(&call.method) => {
+                if let Some(id) = call.id {
+                    let why = alloc::format!("{} may not stand in a batch", call.method);
+                    self.add_error(batch, &id, &ErrorObject::invalid_request(&why));
+                }
+            }
+            Message::Request(call) => {
+                let request = self.accept(now, call, Some(batch));
+                debug_assert!(request.is_none(), "members of a batch wait for their turn");
+            }
+            Message::Response(reply) => self.settle_reply(now, &reply),
+            Message::Invalid { id, why } => self.add_error(batch, &id, &ErrorObject::invalid_request(why)),
+        }
+    }
+
+    fn add_error(&mut self, batch: usize, id: &Id, error: &ErrorObject) {
+        let mut text = Vec::new();
+        write::error(&mut text, id, self.dialect() == Dialect::Kurento, error);
+        self.owed.add_to_batch(batch, &text);
+    }
+
+    /// Takes a request in: it is returned if it is to be served at once, else it waits, or was answered before.
+    fn accept<'f>(&mut self, now: Instant, call: Call<'f>, batch: Option<usize>) -> Option<Request<'f>> {
+        let remembers = self.outbox.keep() != Keep::All;
+        let key = call.id.as_ref().filter(|id| remembers && **id != Id::Null).map(|id| id.key(self.dialect()));
+        if let Some(key) = &key
+            && self.is_repetition(now, key, batch)
+        {
+            return None;
+        }
+        if !self.owed.has_room(self.limits()) {
+            if let Some(id) = &call.id {
+                let error = ErrorObject::new(ErrorObject::TOO_MANY_REQUESTS, "Too many requests in flight");
+                match batch {
+                    None => self.push_error(now, id, &error),
+                    Some(batch) => self.add_error(batch, id, &error),
+                }
+            }
+            return None;
+        }
+        let params = call.params.map(|raw| match self.dialect() {
+            Dialect::Kurento => Json::trusted(json::without_session_id(raw).0),
+            Dialect::Strict => Json::trusted(raw),
+        });
+        let notification = call.id.is_none();
+        let is_first = core::mem::take(&mut self.awaits_first);
+        let at_once = batch.is_none() && self.owed.may_start(self.concurrency()) && self.outbox_has_room();
+        let number = self.owed.accept(call.id, batch);
+        if let Some(key) = key {
+            self.duplicates.started(key, number);
+        }
+        if at_once {
+            self.owed.start(number);
+            let responder = Responder { key: number, notification };
+            return Some(Request { method: call.method, params, is_first, responder });
+        }
+        self.owed.enqueue(Queued {
+            key: number,
+            notification,
+            method: owned(call.method).into(),
+            params: params.map(Json::into_owned),
+            is_first,
+        });
+        None
+    }
+
+    /// Whether the request came before: then it gets the answer that it got, or the one that it will get (PROTOCOL 5).
+    fn is_repetition(&mut self, now: Instant, key: &Id, batch: Option<usize>) -> bool {
+        let limits = match &self.role {
+            Role::Server(server) => &server.config.limits,
+            Role::Client(client) => &client.config.limits,
+        };
+        self.duplicates.expire(now, limits);
+        match self.duplicates.seen(key) {
+            None => return false,
+            Some(Seen::Running(number)) => {
+                if let Some(text) = self.owed.redirect(*number, batch) {
+                    self.push_answer(now, text);
+                }
+            }
+            Some(Seen::Answered(text)) => {
+                let text = text.to_vec();
+                match batch {
+                    None => self.push_answer(now, text),
+                    Some(batch) => self.owed.add_to_batch(batch, &text),
+                }
+            }
+        }
+        true
+    }
+
+    /// An answer of the peer. One that nobody waits for is passed over.
+    fn settle_reply(&mut self, now: Instant, reply: &Reply<'_>) {
+        let Some(ended) = self.reply_call(&reply.id).and_then(|id| self.calls.end(id)) else { return };
+        let outcome = match reply.body {
+            Body::Result(raw) => match self.dialect() {
+                Dialect::Kurento => CallOutcome::Result(Json::trusted(json::without_session_id(raw).0).into_owned()),
+                Dialect::Strict => CallOutcome::Result(Json::trusted(raw).into_owned()),
+            },
+            Body::Error(raw) => match message::error_object(raw) {
+                Ok(error) => CallOutcome::Error(error),
+                Err(why) => CallOutcome::Malformed(String::from(why)),
+            },
+            Body::Both => CallOutcome::Malformed(String::from("both result and error")),
+        };
+        if let Role::Client(_) = self.role {
+            self.adopt_session(reply);
+        }
+        let (id, number) = (ended.id, ended.number);
+        self.outbox.forget_call(id, number.is_some());
+        self.settle(ended, outcome);
+        // Whoever answers a request has processed everything up to it.
+        if let Some(number) = number
+            && self.outbox.acknowledge(number).is_err()
+        {
+            self.mismatch(now);
+        }
+    }
+
+    /// The call that an answer's id names.
+    pub(super) fn reply_call(&self, id: &Id) -> Option<u32> {
+        match id.key(self.dialect()) {
+            Id::Int(n) => u32::try_from(n).ok(),
+            Id::Null | Id::Number(_) | Id::Text(_) => None,
+        }
+    }
+}
+
+fn owned(text: Cow<'_, str>) -> String {
+    text.into_owned()
+}

@@ -1,0 +1,322 @@
+//! What only a server decides: session methods, grace, watchdog, hand-over.
+
+use super::outbox::Keep;
+use super::{Endpoint, Life, Link, Role, Timer};
+use crate::id::Id;
+use crate::message::Call;
+use crate::{Action, Close, CloseReason, ErrorObject, Instant, Json, Received, ServerConfig, SessionId, json, scan, write};
+use alloc::format;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+/// The watchdog's patience with a client that announced no interval.
+const SILENCE_WITHOUT_INTERVAL: Duration = Duration::from_secs(20);
+/// The watchdog waits this many intervals.
+const INTERVALS: u32 = 3;
+
+#[derive(Debug)]
+pub(super) struct Server {
+    pub(super) config: Arc<ServerConfig>,
+    pub(super) grace: Duration,
+    /// How long the client may be silent, once it has pinged over this transport.
+    pub(super) watch: Option<Duration>,
+    /// Unknown sessions that this transport has named.
+    guesses: u32,
+}
+
+impl Server {
+    pub(super) fn new(config: Arc<ServerConfig>) -> Self {
+        let grace = config.grace;
+        Self { config, grace, watch: None, guesses: 0 }
+    }
+}
+
+/// What is known of a session that a frame names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Elsewhere {
+    /// It has not been looked for.
+    NotAsked,
+    /// There is none.
+    Unknown,
+}
+
+/// The params of `connect`.
+#[derive(Debug, Default)]
+struct ConnectParams {
+    session: Option<SessionId>,
+    /// A session was named, if by a text that no session can have.
+    named: bool,
+    received: Option<u64>,
+}
+
+impl<T> Endpoint<T> {
+    /// The session's reconnection timeout from now on. Kurento: `Session.setReconnectionTimeout`.
+    pub fn set_grace(&mut self, now: Instant, grace: Duration) {
+        let Role::Server(server) = &mut self.role else { return };
+        server.grace = grace;
+        if self.timers.is_set(Timer::Grace) {
+            self.timers.set(Timer::Grace, now, grace);
+        }
+    }
+
+    pub(super) fn server_attached(&mut self) -> Option<Close> {
+        let moved = self.link != Link::Down;
+        if moved {
+            self.drop_transport();
+        }
+        let Role::Server(server) = &mut self.role else { return None };
+        server.watch = None;
+        server.guesses = 0;
+        self.timers.clear(Timer::Grace);
+        self.link = Link::Up;
+        if self.life == Life::Open {
+            // Nothing is sent before the frame that named this session has been read: it may offer resumption.
+            self.outbox.hold();
+        }
+        moved.then_some(Close::MOVED)
+    }
+
+    pub(super) fn server_detached(&mut self, now: Instant) {
+        match self.life {
+            Life::Fresh => {
+                self.link = Link::Down;
+                self.life = Life::Closed;
+                self.timers.clear_all();
+                self.actions.push_back(Action::Closed(CloseReason::NeverOpened));
+            }
+            Life::Open => {
+                self.drop_transport();
+                self.actions.push_back(Action::Lost);
+                if let Role::Server(server) = &self.role {
+                    self.timers.set(Timer::Grace, now, server.grace);
+                }
+            }
+            Life::Closed => self.link = Link::Down,
+        }
+    }
+
+    /// The frame belongs to this session, or opens it.
+    pub(super) fn identify(&mut self) {
+        match self.life {
+            Life::Fresh => {
+                self.life = Life::Open;
+                self.inbox = super::Inbox::default();
+                self.outbox.restart();
+                self.transport_used = false;
+                self.actions.push_back(Action::Opened);
+            }
+            Life::Open if self.outbox.is_held() => {
+                // It came back without offering resumption: the session goes on without (PROTOCOL 6).
+                if self.outbox.keep() == Keep::All {
+                    self.interrupt_sent_calls();
+                    self.outbox.set_keep(Keep::Nothing);
+                }
+                self.resumed();
+            }
+            Life::Open | Life::Closed => {}
+        }
+    }
+
+    fn resumed(&mut self) {
+        self.outbox.release();
+        self.actions.push_back(Action::Resumed);
+    }
+
+    pub(super) fn server_session_method<'f>(&mut self, now: Instant, call: &Call<'_>, elsewhere: Elsewhere) -> Received<'f> {
+        match &*call.method {
+            "connect" => return self.connect(call, elsewhere),
+            "ping" => self.ping(now, call),
+            _ => self.close_session(call),
+        }
+        Received::Handled
+    }
+
+    fn connect<'f>(&mut self, call: &Call<'_>, elsewhere: Elsewhere) -> Received<'f> {
+        let id = call.id.as_ref();
+        let params = match ConnectParams::parse(call.params) {
+            Ok(params) => params,
+            Err(why) => {
+                self.refuse_session_method(id, &ErrorObject::invalid_params(&why));
+                return Received::Handled;
+            }
+        };
+        if params.named && params.session != self.session_if_open() {
+            return match (params.session, elsewhere) {
+                (Some(other), Elsewhere::NotAsked) => Received::HandOver(other),
+                (Some(_), Elsewhere::Unknown) | (None, _) => {
+                    self.unknown_session(id);
+                    Received::Handled
+                }
+            };
+        }
+        let back = self.outbox.is_held();
+        let offer = match params.received {
+            Some(_) if self.transport_used => {
+                let why = "resume can only be offered before any other message of a transport";
+                self.refuse_session_method(id, &ErrorObject::invalid_request(why));
+                return Received::Handled;
+            }
+            offer => offer.filter(|_| self.config_resume()),
+        };
+        let resumed = match offer {
+            Some(received) if back && self.outbox.keep() == Keep::All => {
+                if self.outbox.rewind(received).is_err() {
+                    self.refuse_resumption(id);
+                    return Received::Handled;
+                }
+                self.resumed();
+                true
+            }
+            Some(received) if !back && self.life == Life::Fresh => {
+                if received != 0 {
+                    self.refuse_session_method(id, &ErrorObject::invalid_params("resume.received: a new session has no messages"));
+                    return Received::Handled;
+                }
+                self.identify();
+                self.outbox.set_keep(Keep::All);
+                true
+            }
+            Some(_) | None => {
+                self.identify();
+                false
+            }
+        };
+        self.answer_connect(id, if params.named { "reconnection successful" } else { "OK" }, resumed);
+        Received::Handled
+    }
+
+    fn answer_connect(&mut self, id: Option<&Id>, value: &str, resumed: bool) {
+        let mut result = String::from("{\"value\":\"");
+        result.push_str(value);
+        result.push('"');
+        if let Some(session) = &self.session {
+            session.with_text(|text| result.push_str(&format!(",\"sessionId\":{}", quoted(text))));
+        }
+        if resumed {
+            result.push_str(&format!(",\"resume\":{{\"received\":{}}}", self.inbox.tell()));
+        }
+        result.push('}');
+        self.answer_session_method(id, &result);
+    }
+
+    fn session_if_open(&self) -> Option<SessionId> {
+        if self.life == Life::Open { self.session.clone() } else { None }
+    }
+
+    fn config_resume(&self) -> bool {
+        match &self.role {
+            Role::Server(server) => server.config.resume,
+            Role::Client(_) => false,
+        }
+    }
+
+    fn unknown_session(&mut self, id: Option<&Id>) {
+        self.refuse_session_method(id, &ErrorObject::new(ErrorObject::UNKNOWN_SESSION, "reconnection error"));
+        let Role::Server(server) = &mut self.role else { return };
+        server.guesses += 1;
+        if server.guesses >= server.config.limits.unknown_sessions {
+            self.hang_up(Close::GUESSING);
+        }
+    }
+
+    fn refuse_resumption(&mut self, id: Option<&Id>) {
+        let error =
+            ErrorObject::new(ErrorObject::UNKNOWN_SESSION, "reconnection error").with_data(Json::trusted("{\"type\":\"RESUME_MISMATCH\"}"));
+        self.refuse_session_method(id, &error);
+        self.finish(Close::MISMATCH, CloseReason::ResumeMismatch);
+    }
+
+    fn ping(&mut self, now: Instant, call: &Call<'_>) {
+        let mut carried = None;
+        let mut interval = None;
+        let mut received = None;
+        if let Some(params) = call.params {
+            let count = |name: &str| match json::member(params, name).filter(|raw| *raw != "null").map(json::count_of) {
+                None => Ok(None),
+                Some(Ok(n)) => Ok(Some(n)),
+                Some(Err(why)) => Err(format!("{name}: {why}")),
+            };
+            match (count("interval"), count("received")) {
+                (Ok(i), Ok(r)) => (interval, received) = (i, r),
+                (Err(why), _) | (_, Err(why)) => {
+                    return self.refuse_session_method(call.id.as_ref(), &ErrorObject::invalid_params(&why));
+                }
+            }
+            carried = json::member(params, "sessionId").filter(|raw| scan::kind_of(raw) == scan::Kind::String);
+        }
+        if let Role::Server(server) = &mut self.role
+            && server.config.watchdog
+        {
+            match interval {
+                Some(ms) => server.watch = Some(Duration::from_millis(ms.max(1)).saturating_mul(INTERVALS)),
+                None => server.watch = server.watch.or(Some(SILENCE_WITHOUT_INTERVAL)),
+            }
+        }
+        self.touch(now);
+        if let Some(received) = received
+            && self.outbox.acknowledge(received).is_err()
+        {
+            return self.mismatch(now);
+        }
+        let mut result = String::from("{\"value\":\"pong\"");
+        match (carried, self.session_if_open()) {
+            (Some(raw), _) => result.push_str(&format!(",\"sessionId\":{raw}")),
+            (None, Some(session)) => session.with_text(|text| result.push_str(&format!(",\"sessionId\":{}", quoted(text)))),
+            (None, None) => {}
+        }
+        if self.outbox.keep() == Keep::All {
+            result.push_str(&format!(",\"received\":{}", self.inbox.tell()));
+        }
+        result.push('}');
+        self.answer_session_method(call.id.as_ref(), &result);
+    }
+
+    fn close_session(&mut self, call: &Call<'_>) {
+        if let Some(id) = &call.id {
+            let mut text = Vec::new();
+            write::result(&mut text, id, None, "\"bye\"");
+            self.outbox.set_parting(text);
+        }
+        self.outbox.release();
+        let reason = if self.life == Life::Fresh { CloseReason::NeverOpened } else { CloseReason::ClientClosed };
+        self.finish(Close::NORMAL, reason);
+    }
+
+    /// The client has been silent: ask its WebSocket before giving it up. Some ping every 60 s and announce 5 s (PROTOCOL 4).
+    pub(super) fn watchdog_barks(&mut self, now: Instant) {
+        let Role::Server(server) = &self.role else { return };
+        let Some(silence) = server.watch else { return };
+        if self.wants_read() {
+            self.actions.push_back(Action::Probe);
+            self.timers.set(Timer::Probe, now, silence / INTERVALS);
+        } else {
+            // It is we who do not read.
+            self.timers.set(Timer::Watchdog, now, silence);
+        }
+    }
+}
+
+impl ConnectParams {
+    fn parse(raw: Option<&str>) -> Result<Self, String> {
+        let mut params = Self::default();
+        let Some(raw) = raw else { return Ok(params) };
+        if let Some(session) = json::member(raw, "sessionId").filter(|raw| *raw != "null") {
+            let text = json::text_of(session).map_err(|why| format!("sessionId: {why}"))?;
+            params.named = true;
+            params.session = SessionId::from_text(&text);
+        }
+        if let Some(resume) = json::member(raw, "resume").filter(|raw| *raw != "null") {
+            let received = json::member(resume, "received").ok_or("resume.received: missing")?;
+            params.received = Some(json::count_of(received).map_err(|why| format!("resume.received: {why}"))?);
+        }
+        Ok(params)
+    }
+}
+
+fn quoted(text: &str) -> String {
+    let mut out = Vec::with_capacity(text.len() + 2);
+    write::string(&mut out, text);
+    String::from_utf8(out).unwrap_or_default()
+}

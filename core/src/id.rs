@@ -1,0 +1,70 @@
+use crate::scan::Kind;
+use crate::{Dialect, scan};
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+/// The longest request id that is accepted, in bytes of its JSON text.
+pub(crate) const MAX_ID_BYTES: usize = 256;
+
+/// A request id as a peer sent it, JSON-RPC 2.0 section 4.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Id {
+    Null,
+    /// A number that `i64` writes back exactly as it was read.
+    Int(i64),
+    /// Any other number, as it was written: `1.0`, `1e3`, `-0`.
+    Number(Box<str>),
+    /// A string, decoded.
+    Text(Box<str>),
+}
+
+impl Id {
+    /// Reads an id from the JSON value `raw`; `None` if it is of a wrong type or too long.
+    pub(crate) fn parse(raw: &str) -> Option<Self> {
+        if raw.len() > MAX_ID_BYTES {
+            return None;
+        }
+        match scan::kind_of(raw) {
+            Kind::Null => Some(Self::Null),
+            Kind::String => Some(Self::Text(scan::decode_string(raw)?.into())),
+            Kind::Number => Some(Self::number(raw)),
+            Kind::Object | Kind::Array | Kind::Bool => None,
+        }
+    }
+
+    fn number(raw: &str) -> Self {
+        match raw.parse::<i64>() {
+            Ok(n) if !(n == 0 && raw.starts_with('-')) => Self::Int(n),
+            Ok(_) | Err(_) => Self::Number(raw.into()),
+        }
+    }
+
+    /// The id under which two requests are the same one: in the Kurento dialect `1` and `"1"` are (PROTOCOL 2).
+    pub(crate) fn key(&self, dialect: Dialect) -> Self {
+        match (dialect, self) {
+            (Dialect::Kurento, Self::Text(text)) if is_number(text) => Self::number(text),
+            (Dialect::Kurento | Dialect::Strict, id) => id.clone(),
+        }
+    }
+
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Null => out.extend_from_slice(b"null"),
+            Self::Int(n) => crate::write::integer(out, *n),
+            Self::Number(raw) => out.extend_from_slice(raw.as_bytes()),
+            Self::Text(text) => crate::write::string(out, text),
+        }
+    }
+
+    /// Bytes that this id keeps outside itself.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        match self {
+            Self::Null | Self::Int(_) => 0,
+            Self::Number(text) | Self::Text(text) => text.len(),
+        }
+    }
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && scan::check(text).is_ok() && scan::kind_of(text) == Kind::Number && text.trim() == text
+}

@@ -1,0 +1,180 @@
+use crate::scan::{self, Walk};
+use alloc::borrow::Cow;
+use alloc::string::{String, ToString};
+use core::fmt;
+use serde::Serialize;
+
+/// A JSON text that is known to be well formed, without space around it.
+///
+/// Params, results and error data travel as this type: borrowed from the frame where they are used at once, owned where they
+/// must outlive it. Decode it with [`decode_params`](crate::decode_params) or [`decode_result`](crate::decode_result), or read
+/// [`Json::as_str`].
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Json<'a>(Cow<'a, str>);
+
+impl<'a> Json<'a> {
+    /// The JSON value `null`.
+    pub const NULL: Json<'static> = Json(Cow::Borrowed("null"));
+
+    /// Checks `text` and keeps the one value in it.
+    ///
+    /// # Errors
+    ///
+    /// If `text` is not JSON (RFC 8259) or nested deeper than 127 levels; the error says where.
+    pub fn parse(text: &'a str) -> Result<Self, InvalidJson> {
+        scan::check(text).map(|value| Self(Cow::Borrowed(value))).map_err(InvalidJson)
+    }
+
+    /// A value written as JSON.
+    ///
+    /// # Errors
+    ///
+    /// If `T` has no form in JSON (a map whose keys are no strings) or its `Serialize` fails.
+    pub fn from_value<T: Serialize + ?Sized>(value: &T) -> Result<Json<'static>, serde_json::Error> {
+        serde_json::to_string(value).map(|text| Json(Cow::Owned(text)))
+    }
+
+    /// Text that the scanner has been over already.
+    pub(crate) fn trusted(text: impl Into<Cow<'a, str>>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The same value, independent of the frame that it came in.
+    #[must_use]
+    pub fn into_owned(self) -> Json<'static> {
+        Json(Cow::Owned(self.0.into_owned()))
+    }
+
+    /// The same value, borrowed from this one.
+    #[must_use]
+    pub fn borrow(&self) -> Json<'_> {
+        Json(Cow::Borrowed(&self.0))
+    }
+}
+
+impl fmt::Debug for Json<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Display for Json<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A text that is not JSON: what was expected, and at which byte.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InvalidJson(scan::SyntaxError);
+
+impl fmt::Display for InvalidJson {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl core::error::Error for InvalidJson {}
+
+/// The value of member `name`, if `raw` is an object that has it; the last one if it has several, as every parser has it.
+pub(crate) fn member<'a>(raw: &'a str, name: &str) -> Option<&'a str> {
+    let mut walk = Walk::new(raw, 0).filter(Walk::is_object)?;
+    let mut found = None;
+    while let Ok(Some(item)) = walk.next() {
+        if item.is(name) {
+            found = Some(item.value);
+        }
+    }
+    found
+}
+
+/// The only member of an object.
+pub(crate) fn only_member(raw: &str) -> Option<&str> {
+    let mut walk = Walk::new(raw, 0).filter(Walk::is_object)?;
+    let only = walk.next().ok()??.value;
+    walk.next().ok()?.is_none().then_some(only)
+}
+
+/// An object without its member `sessionId`, and that member's value. Any other value comes back as it is.
+pub(crate) fn without_session_id(raw: &str) -> (Cow<'_, str>, Option<&str>) {
+    const NAME: &str = "sessionId";
+    // Spelled with escapes it would not be found by its letters; a backslash is reason enough to look.
+    if !raw.contains(NAME) && !raw.contains('\\') {
+        return (Cow::Borrowed(raw), None);
+    }
+    let Some(mut walk) = Walk::new(raw, 0).filter(Walk::is_object) else {
+        return (Cow::Borrowed(raw), None);
+    };
+    let mut id = None;
+    let mut kept = String::new();
+    while let Ok(Some(item)) = walk.next() {
+        if item.is(NAME) {
+            if id.is_none() {
+                // The first one found: what stands before it is kept whole.
+                kept.reserve_exact(raw.len() - item.value.len());
+                kept.push_str(raw[..item.span.start].trim_end().trim_end_matches(','));
+            }
+            id = Some(item.value);
+        } else if id.is_some() {
+            if kept.len() > 1 {
+                kept.push(',');
+            }
+            kept.push_str(&raw[item.span]);
+        }
+    }
+    if id.is_none() {
+        return (Cow::Borrowed(raw), None);
+    }
+    kept.push('}');
+    (Cow::Owned(kept), id)
+}
+
+/// A string member's text; `Err` names what else it was.
+pub(crate) fn text_of(raw: &str) -> Result<Cow<'_, str>, &'static str> {
+    scan::decode_string(raw).ok_or("expected a string")
+}
+
+/// A member that counts something.
+pub(crate) fn count_of(raw: &str) -> Result<u64, &'static str> {
+    raw.parse().map_err(|_| "expected a whole number from 0")
+}
+
+/// Removes serde_json's position, which counts in a text that the peer never saw.
+pub(crate) fn without_position(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    match text.rfind(" at line ") {
+        Some(at) => text[..at].into(),
+        None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_session_id_is_cut_out_and_nothing_else() {
+        for (raw, rest, id) in [
+            (r#"{"sessionId":"S"}"#, "{}", Some("\"S\"")),
+            (r#"{"a":1,"sessionId":"S"}"#, r#"{"a":1}"#, Some("\"S\"")),
+            (r#"{"sessionId":"S","a":[1, 2]}"#, r#"{"a":[1, 2]}"#, Some("\"S\"")),
+            (r#"{ "a" : 1 , "sessionId":"S" , "b":{"sessionId":3} }"#, r#"{ "a" : 1 ,"b":{"sessionId":3}}"#, Some("\"S\"")),
+            (r#"{"a":1,"session\u0049d":"S"}"#, r#"{"a":1}"#, Some("\"S\"")),
+            (r#"{"sessionId":1,"a":2,"sessionId":null}"#, r#"{"a":2}"#, Some("null")),
+            (r#"{"a":"sessionId"}"#, r#"{"a":"sessionId"}"#, None),
+            (r#"["sessionId"]"#, r#"["sessionId"]"#, None),
+        ] {
+            let (got, got_id) = without_session_id(raw);
+            assert_eq!((got_id, Json::parse(&got).unwrap().as_str()), (id, got.as_ref()), "{raw}");
+            let (got, want): (serde_json::Value, serde_json::Value) =
+                (serde_json::from_str(&got).unwrap(), serde_json::from_str(rest).unwrap());
+            assert_eq!(got, want, "{raw}");
+        }
+    }
+}

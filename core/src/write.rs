@@ -1,0 +1,185 @@
+//! Writing messages straight to bytes. Nothing here decides anything.
+
+use crate::{ErrorObject, SessionId, id::Id, json, scan};
+use alloc::vec::Vec;
+
+pub(crate) fn integer(out: &mut Vec<u8>, n: i64) {
+    if n < 0 {
+        out.push(b'-');
+    }
+    unsigned(out, n.unsigned_abs());
+}
+
+pub(crate) fn unsigned(out: &mut Vec<u8>, mut n: u64) {
+    // 20 digits hold every u64.
+    let mut digits = [0_u8; 20];
+    let mut at = digits.len();
+    loop {
+        at -= 1;
+        // A remainder of ten fits.
+        digits[at] = b'0' + (n % 10) as u8;
+        n /= 10;
+        if n == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(&digits[at..]);
+}
+
+/// `text` as a JSON string with its quotes (RFC 8259 section 7).
+pub(crate) fn string(out: &mut Vec<u8>, text: &str) {
+    out.push(b'"');
+    let bytes = text.as_bytes();
+    let mut from = 0;
+    for (at, &b) in bytes.iter().enumerate() {
+        if b >= 0x20 && b != b'"' && b != b'\\' {
+            continue;
+        }
+        out.extend_from_slice(&bytes[from..at]);
+        from = at + 1;
+        match b {
+            b'"' => out.extend_from_slice(b"\\\""),
+            b'\\' => out.extend_from_slice(b"\\\\"),
+            b'\n' => out.extend_from_slice(b"\\n"),
+            b'\r' => out.extend_from_slice(b"\\r"),
+            b'\t' => out.extend_from_slice(b"\\t"),
+            control => {
+                const HEX: &[u8; 16] = b"0123456789abcdef";
+                out.extend_from_slice(&[b'\\', b'u', b'0', b'0', HEX[usize::from(control >> 4)], HEX[usize::from(control & 15)]]);
+            }
+        }
+    }
+    out.extend_from_slice(&bytes[from..]);
+    out.push(b'"');
+}
+
+fn session_id(out: &mut Vec<u8>, id: &SessionId) {
+    id.with_text(|text| string(out, text));
+}
+
+/// Adds the member `sessionId` to the object that ends `out`, in front of its closing brace (and of `tail` bytes behind it).
+///
+/// `out` is known to end with `}` and those bytes.
+pub(crate) fn insert_session_id(out: &mut Vec<u8>, id: &SessionId, tail: usize) {
+    let Some(brace) = out.len().checked_sub(tail + 1) else { return };
+    let after_open = out[..brace].iter().rev().find(|b| !b.is_ascii_whitespace());
+    let empty = after_open == Some(&b'{');
+    let kept = [b'}', b'}'];
+    out.truncate(brace);
+    if !empty {
+        out.push(b',');
+    }
+    out.extend_from_slice(b"\"sessionId\":");
+    session_id(out, id);
+    out.extend_from_slice(&kept[..=tail.min(1)]);
+}
+
+/// What wraps the result of an answer in the Kurento dialect (PROTOCOL 2); `None` in the strict one.
+pub(crate) type Wrap<'a> = Option<Option<&'a SessionId>>;
+
+/// `{"jsonrpc":"2.0","id":…,"result":…}`.
+pub(crate) fn result(out: &mut Vec<u8>, id: &Id, wrap: Wrap<'_>, raw: &str) {
+    out.extend_from_slice(b"{\"jsonrpc\":\"2.0\",\"id\":");
+    id.write(out);
+    out.extend_from_slice(b",\"result\":");
+    match wrap {
+        None => out.extend_from_slice(raw.as_bytes()),
+        Some(session) => object_with_session(out, session, raw),
+    }
+    out.push(b'}');
+}
+
+/// `raw` as an object that carries `sessionId`: a value that is no object becomes `{"value":…}` first.
+fn object_with_session(out: &mut Vec<u8>, session: Option<&SessionId>, raw: &str) {
+    if scan::kind_of(raw) == scan::Kind::Object {
+        // Ours wins over one that the handler left in its result.
+        out.extend_from_slice(json::without_session_id(raw).0.as_bytes());
+    } else {
+        out.extend_from_slice(b"{\"value\":");
+        out.extend_from_slice(raw.as_bytes());
+        out.push(b'}');
+    }
+    if let Some(id) = session {
+        insert_session_id(out, id, 0);
+    }
+}
+
+/// `{"jsonrpc":"2.0","id":…,"error":{…}}`; `kurento` copies `data.type` to `error.type`.
+pub(crate) fn error(out: &mut Vec<u8>, id: &Id, kurento: bool, error: &ErrorObject) {
+    out.extend_from_slice(b"{\"jsonrpc\":\"2.0\",\"id\":");
+    id.write(out);
+    out.extend_from_slice(b",\"error\":{\"code\":");
+    integer(out, error.code);
+    out.extend_from_slice(b",\"message\":");
+    string(out, &error.message);
+    if let Some(data) = &error.data {
+        if kurento && let Some(kind) = json::member(data.as_str(), "type").filter(|v| scan::kind_of(v) == scan::Kind::String) {
+            out.extend_from_slice(b",\"type\":");
+            out.extend_from_slice(kind.as_bytes());
+        }
+        out.extend_from_slice(b",\"data\":");
+        out.extend_from_slice(data.as_str().as_bytes());
+    }
+    out.extend_from_slice(b"}}");
+}
+
+/// `{"jsonrpc":"2.0","id":…,"method":…,"params":…}`, without `id` for a notification.
+pub(crate) fn request(out: &mut Vec<u8>, id: Option<u32>, method: &str, params: Option<&str>) {
+    head(out, id, method);
+    if let Some(params) = params {
+        out.extend_from_slice(b",\"params\":");
+        out.extend_from_slice(params.as_bytes());
+    }
+    out.push(b'}');
+}
+
+/// The same with `raw` wrapped as the params' member `value`.
+pub(crate) fn request_with_value(out: &mut Vec<u8>, id: Option<u32>, method: &str, raw: &str) {
+    head(out, id, method);
+    out.extend_from_slice(b",\"params\":{\"value\":");
+    out.extend_from_slice(raw.as_bytes());
+    out.extend_from_slice(b"}}");
+}
+
+fn head(out: &mut Vec<u8>, id: Option<u32>, method: &str) {
+    out.extend_from_slice(b"{\"jsonrpc\":\"2.0\"");
+    if let Some(id) = id {
+        out.extend_from_slice(b",\"id\":");
+        unsigned(out, u64::from(id));
+    }
+    out.extend_from_slice(b",\"method\":");
+    string(out, method);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strings_are_escaped_as_serde_json_reads_them() {
+        let text = "a\"b\\c\n\r\t\u{0}\u{1f}\u{7f}ü𝄞";
+        let mut out = Vec::new();
+        string(&mut out, text);
+        assert_eq!(serde_json::from_slice::<alloc::string::String>(&out).unwrap(), text);
+    }
+
+    #[test]
+    fn integers_are_written_to_both_ends() {
+        for n in [0, 7, -7, 10, i64::MAX, i64::MIN] {
+            let mut out = Vec::new();
+            integer(&mut out, n);
+            assert_eq!(core::str::from_utf8(&out).unwrap().parse::<i64>().unwrap(), n);
+        }
+    }
+
+    #[test]
+    fn the_session_id_goes_into_any_object() {
+        let id = SessionId::from_text("S").unwrap();
+        for (raw, want) in [("{}", r#"{"sessionId":"S"}"#), ("{ }", r#"{ "sessionId":"S"}"#), (r#"{"a":1}"#, r#"{"a":1,"sessionId":"S"}"#)]
+        {
+            let mut out = raw.as_bytes().to_vec();
+            insert_session_id(&mut out, &id, 0);
+            assert_eq!(core::str::from_utf8(&out).unwrap(), want);
+        }
+    }
+}
