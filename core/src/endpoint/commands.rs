@@ -72,12 +72,13 @@ impl<T> Endpoint<T> {
     ///
     /// On an endpoint that is closed, or for a responder that is not its own, nothing happens.
     pub fn respond(&mut self, now: Instant, responder: Responder, outcome: Outcome<'_>) {
-        let Some(debt) = self.owed.finish(responder.key) else { return };
+        let number = responder.key;
+        let Some(debt) = self.owed.finish(number) else { return };
         let Some(id) = debt.id else { return };
         let mut text = Vec::new();
         self.write_answer(&mut text, &id, outcome);
         if self.outbox.keep() != Keep::All && id != Id::Null {
-            self.keep_answer(now, &id, &text);
+            self.keep_answer(now, &id, number, &text);
         }
         match debt.batch {
             None => self.push_answer(now, text),
@@ -181,10 +182,10 @@ impl<T> Endpoint<T> {
         text.shrink_to_fit();
     }
 
-    fn keep_answer(&mut self, now: Instant, id: &Id, text: &[u8]) {
+    fn keep_answer(&mut self, now: Instant, id: &Id, number: u32, text: &[u8]) {
         let key = id.key(self.dialect());
         let Self { role, duplicates, .. } = self;
-        duplicates.answered(now, key, text, role.limits());
+        duplicates.answered(now, key, number, text, role.limits());
         if !self.timers.is_set(super::Timer::Duplicates) {
             let time = self.limits().duplicate_time;
             self.timers.set(super::Timer::Duplicates, now, time);

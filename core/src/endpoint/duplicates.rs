@@ -10,10 +10,18 @@ const OVERHEAD: usize = 64;
 
 #[derive(Debug)]
 pub(super) struct Duplicates {
-    known: BTreeMap<Id, Seen>,
+    known: BTreeMap<Id, Known>,
     /// The ids of answered requests, oldest first.
     order: VecDeque<(Instant, Id)>,
     bytes: usize,
+}
+
+#[derive(Debug)]
+struct Known {
+    /// Of the request's method and params. A peer that starts its ids again (a page that was loaded anew and kept its session) makes other
+    /// requests under old ids; those are no repetitions.
+    print: u64,
+    seen: Seen,
 }
 
 /// What became of a request that came before.
@@ -34,24 +42,35 @@ impl Duplicates {
         self.bytes
     }
 
-    pub(super) fn seen(&self, id: &Id) -> Option<&Seen> {
-        self.known.get(id)
+    pub(super) fn seen(&self, id: &Id, print: u64) -> Option<&Seen> {
+        self.known.get(id).filter(|known| known.print == print).map(|known| &known.seen)
     }
 
-    pub(super) fn started(&mut self, id: Id, key: u32) {
-        self.known.insert(id, Seen::Running(key));
+    pub(super) fn started(&mut self, id: Id, print: u64, key: u32) {
+        self.forget(&id);
+        self.known.insert(id, Known { print, seen: Seen::Running(key) });
+    }
+
+    /// Whether the request in flight under `key` is the newest with its id.
+    fn is_running(&self, id: &Id, key: u32) -> bool {
+        matches!(self.known.get(id), Some(Known { seen: Seen::Running(newest), .. }) if *newest == key)
     }
 
     /// Keeps the answer, within the bound: the oldest go first. One that is over the bound by itself is not kept.
-    pub(super) fn answered(&mut self, now: Instant, id: Id, text: &[u8], limits: &Limits) {
+    pub(super) fn answered(&mut self, now: Instant, id: Id, key: u32, text: &[u8], limits: &Limits) {
+        if !self.is_running(&id, key) {
+            return;
+        }
         let cost = text.len() + 2 * id.heap_bytes() + OVERHEAD;
         if cost > limits.duplicate_bytes {
             self.known.remove(&id);
             return;
         }
-        self.bytes += cost;
-        self.order.push_back((now, id.clone()));
-        self.known.insert(id, Seen::Answered(text.into()));
+        if let Some(known) = self.known.get_mut(&id) {
+            known.seen = Seen::Answered(text.into());
+            self.bytes += cost;
+            self.order.push_back((now, id));
+        }
         while self.bytes > limits.duplicate_bytes {
             self.forget_oldest();
         }
@@ -69,10 +88,34 @@ impl Duplicates {
     }
 
     fn forget_oldest(&mut self) {
-        let Some((_, id)) = self.order.pop_front() else { return };
-        if let Some(Seen::Answered(text)) = self.known.remove(&id) {
-            self.bytes -= text.len() + 2 * id.heap_bytes() + OVERHEAD;
+        if let Some((_, id)) = self.order.front() {
+            let id = id.clone();
+            self.forget(&id);
         }
+    }
+
+    /// Forgets the answer kept for `id`, if one is.
+    fn forget(&mut self, id: &Id) {
+        let Some(Known { seen: Seen::Answered(text), .. }) = self.known.get(id) else { return };
+        self.bytes -= text.len() + 2 * id.heap_bytes() + OVERHEAD;
+        self.known.remove(id);
+        if let Some(at) = self.order.iter().position(|(_, of)| of == id) {
+            self.order.remove(at);
+        }
+    }
+
+    /// A number that two requests share only if they are the same, for all that a retry cares.
+    pub(super) fn print(method: &str, params: Option<&str>) -> u64 {
+        let mut print = 0xcbf2_9ce4_8422_2325_u64;
+        for part in [method, params.unwrap_or_default()] {
+            for chunk in part.as_bytes().chunks(8) {
+                let mut word = [0; 8];
+                word[..chunk.len()].copy_from_slice(chunk);
+                print = (print ^ u64::from_le_bytes(word)).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(23);
+            }
+            print = (print ^ part.len() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        }
+        print
     }
 
     pub(super) fn clear(&mut self) {

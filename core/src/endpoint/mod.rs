@@ -309,12 +309,13 @@ impl<T> Endpoint<T> {
         }
     }
 
-    /// The transport is gone. Without resumption, what was sent over it and not answered can't be known any more.
+    /// The transport is gone. Without resumption, what a client sent over it and has no answer to can't be known any more. A server's calls go on
+    /// until they time out: Kurento's clients answer over the next transport what was asked over the last.
     fn drop_transport(&mut self) {
         self.link = Link::Down;
         self.forget_transport_timers();
         self.outbox.detach();
-        if self.outbox.keep() == Keep::Nothing {
+        if let (Role::Client(_), Keep::Nothing) = (&self.role, self.outbox.keep()) {
             self.interrupt_sent_calls();
         }
     }

@@ -1,7 +1,7 @@
 //! One frame, from its bytes to what it means.
 
 use super::commands::is_session_method;
-use super::duplicates::Seen;
+use super::duplicates::{Duplicates, Seen};
 use super::outbox::Keep;
 use super::owed::Queued;
 use super::server::Elsewhere;
@@ -214,8 +214,9 @@ impl<T> Endpoint<T> {
     fn accept<'f>(&mut self, now: Instant, call: Call<'f>, batch: Option<usize>) -> Option<Request<'f>> {
         let remembers = self.outbox.keep() != Keep::All;
         let key = call.id.as_ref().filter(|id| remembers && **id != Id::Null).map(|id| id.key(self.dialect()));
+        let print = if key.is_some() { Duplicates::print(&call.method, call.params) } else { 0 };
         if let Some(key) = &key
-            && self.is_repetition(now, key, batch)
+            && self.is_repetition(now, key, print, batch)
         {
             return None;
         }
@@ -238,7 +239,7 @@ impl<T> Endpoint<T> {
         let at_once = batch.is_none() && self.owed.may_start(self.concurrency()) && self.outbox_has_room();
         let number = self.owed.accept(call.id, batch);
         if let Some(key) = key {
-            self.duplicates.started(key, number);
+            self.duplicates.started(key, print, number);
         }
         if at_once {
             self.owed.start(number);
@@ -256,13 +257,13 @@ impl<T> Endpoint<T> {
     }
 
     /// Whether the request came before: then it gets the answer that it got, or the one that it will get (PROTOCOL 5).
-    fn is_repetition(&mut self, now: Instant, key: &Id, batch: Option<usize>) -> bool {
+    fn is_repetition(&mut self, now: Instant, key: &Id, print: u64, batch: Option<usize>) -> bool {
         let limits = match &self.role {
             Role::Server(server) => &server.config.limits,
             Role::Client(client) => &client.config.limits,
         };
         self.duplicates.expire(now, limits);
-        match self.duplicates.seen(key) {
+        match self.duplicates.seen(key, print) {
             None => return false,
             Some(Seen::Running(number)) => {
                 if let Some(text) = self.owed.redirect(*number, batch) {

@@ -109,10 +109,7 @@ impl<T> Endpoint<T> {
             }
             Life::Open if self.outbox.is_held() => {
                 // It came back without offering resumption: the session goes on without (PROTOCOL 6).
-                if self.outbox.keep() == Keep::All {
-                    self.interrupt_sent_calls();
-                    self.outbox.set_keep(Keep::Nothing);
-                }
+                self.outbox.set_keep(Keep::Nothing);
                 self.resumed();
             }
             Life::Open | Life::Closed => {}
