@@ -20,7 +20,8 @@ pub struct Limits {
     pub outbox_messages: usize,
     /// Bytes of those messages; 256 KiB. The message that crosses the line is still taken.
     pub outbox_bytes: usize,
-    /// Requests of the peer that are not answered yet, running or waiting; 1,024. At the limit the transport is not read.
+    /// Requests of the peer that are not answered yet, running or waiting; 1,024. At the limit the transport is not read
+    /// ([`Endpoint::wants_read`](crate::Endpoint::wants_read)). It also bounds a batch.
     pub in_flight: usize,
     /// Bytes of requests that wait for their turn; 1 MiB. At the limit the transport is not read.
     pub queued_bytes: usize,

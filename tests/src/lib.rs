@@ -1,1 +1,6 @@
 //! What the tests of the workspace share.
+
+pub mod raw;
+pub mod raw_client;
+pub mod raw_server;
+pub mod sim;

@@ -1,6 +1,7 @@
 //! What only a client decides: connecting, greeting, heartbeat, reconnecting (PROTOCOL 4, 6 and 7).
 
 use super::backoff::Backoff;
+use super::heartbeat::Ping;
 use super::inbox::Inbox;
 use super::outbox::Keep;
 use super::{Endpoint, Life, Link, Role, Timer};
@@ -8,26 +9,26 @@ use crate::message::{self, Body, Reply};
 use crate::{
     Action, CallOutcome, ClientConfig, Close, CloseReason, ErrorObject, FirstConnect, InFlight, Instant, Reconnect, SessionId, json, write,
 };
-use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-/// With resumption and without a heartbeat, the peer is told what arrived this long after it did.
-const TELL_DELAY: Duration = Duration::from_secs(5);
-/// How long the answers to a ping of that kind, and to `closeSession`, are waited for.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long the answer to `closeSession` is waited for.
 const GOODBYE_TIMEOUT: Duration = Duration::from_secs(2);
 
 #[derive(Debug)]
 pub(super) struct Client {
     pub(super) config: Arc<ClientConfig>,
-    heartbeat: Option<Duration>,
+    pub(super) heartbeat: Option<Duration>,
     backoff: Backoff,
+    /// Dials since the last connection.
+    dials: u32,
     greeting: Option<Greeting>,
-    ping: Option<Ping>,
+    pub(super) ping: Option<Ping>,
+    /// The interval has changed since the first ping of this transport: the next one carries it again.
+    pub(super) announces: bool,
     /// The number of messages sent when the last ping went out.
-    numbered_at_ping: u64,
+    pub(super) numbered_at_ping: u64,
     /// The id of the `closeSession` that is to be answered.
     pub(super) closing: Option<u32>,
     /// Whether the server speaks of sessions at all.
@@ -46,11 +47,7 @@ pub(super) struct Client {
 struct Greeting {
     id: u32,
     asked_for: Option<SessionId>,
-}
-
-#[derive(Debug)]
-struct Ping {
-    id: u32,
+    offered: bool,
 }
 
 impl Client {
@@ -59,8 +56,10 @@ impl Client {
             heartbeat: config.heartbeat,
             config,
             backoff: Backoff::new(seed),
+            dials: 0,
             greeting: None,
             ping: None,
+            announces: false,
             numbered_at_ping: 0,
             closing: None,
             session_known: false,
@@ -97,6 +96,7 @@ impl<T> Endpoint<T> {
     pub fn reconnect(&mut self, now: Instant) {
         let Some(client) = self.as_client() else { return };
         client.backoff.reset();
+        client.dials = 0;
         match (self.link, self.life) {
             (Link::Down, Life::Fresh | Life::Open) if self.timers.is_set(Timer::Retry) => {
                 self.timers.clear(Timer::Retry);
@@ -138,7 +138,7 @@ impl<T> Endpoint<T> {
         }
     }
 
-    fn as_client(&mut self) -> Option<&mut Client> {
+    pub(super) fn as_client(&mut self) -> Option<&mut Client> {
         match &mut self.role {
             Role::Client(client) => Some(client),
             Role::Server(_) => None,
@@ -150,7 +150,8 @@ impl<T> Endpoint<T> {
 impl<T> Endpoint<T> {
     pub(super) fn dial(&mut self, now: Instant) {
         let Some(client) = self.as_client() else { return };
-        let (attempt, timeout) = (client.backoff.attempt(), client.config.connect_timeout);
+        client.dials = client.dials.saturating_add(1);
+        let (attempt, timeout) = (client.dials, client.config.connect_timeout);
         self.link = Link::Dialing;
         self.timers.set(Timer::Connect, now, timeout);
         self.actions.push_back(Action::Dial { attempt });
@@ -170,8 +171,8 @@ impl<T> Endpoint<T> {
         let id = self.calls.next_id();
         let asked_for = self.session.clone();
         if asked_for.is_none() {
+            self.forget_session();
             self.inbox = Inbox::default();
-            self.outbox.restart();
         }
         let received = self.inbox.received();
         let keeps = self.outbox.keep() == Keep::All;
@@ -188,7 +189,7 @@ impl<T> Endpoint<T> {
         if let Some(session) = &asked_for {
             write::insert_session_id(&mut params, session, 0);
         }
-        client.greeting = Some(Greeting { id, asked_for });
+        client.greeting = Some(Greeting { id, asked_for, offered: offers });
         let mut text = Vec::new();
         write::request(&mut text, Some(id), "connect", Some(core::str::from_utf8(&params).unwrap_or("{}")));
         self.push_control(text);
@@ -199,6 +200,7 @@ impl<T> Endpoint<T> {
             let Some(client) = self.as_client() else { return };
             client.greeting = None;
             client.ping = None;
+            client.announces = false;
             client.up_since.take()
         };
         self.drop_transport();
@@ -282,13 +284,17 @@ impl<T> Endpoint<T> {
         let Some(client) = self.as_client() else { return false };
         if client.greeting.as_ref().map(|greeting| greeting.id) == id && id.is_some() {
             if let Some(greeting) = client.greeting.take() {
-                self.connect_answered(now, greeting.asked_for, reply);
+                self.connect_answered(now, greeting, reply);
             }
             return true;
         }
         if client.ping.as_ref().map(|ping| ping.id) == id && id.is_some() {
             client.ping = None;
+            let announces = core::mem::take(&mut client.announces);
             self.timers.clear(Timer::Pong);
+            if announces {
+                self.heartbeat_starts(now);
+            }
             self.pong(now, reply);
             return true;
         }
@@ -299,7 +305,8 @@ impl<T> Endpoint<T> {
         false
     }
 
-    fn connect_answered(&mut self, now: Instant, asked_for: Option<SessionId>, reply: &Reply<'_>) {
+    fn connect_answered(&mut self, now: Instant, greeting: Greeting, reply: &Reply<'_>) {
+        let Greeting { asked_for, offered, .. } = greeting;
         let result = match reply.body {
             Body::Result(raw) => raw,
             Body::Error(raw) => return self.connect_refused(now, asked_for.is_some(), raw),
@@ -308,16 +315,20 @@ impl<T> Endpoint<T> {
         let named = json::member(result, "sessionId").and_then(|raw| SessionId::from_text(&json::text_of(raw).ok()?));
         let session_known = named.is_some() || asked_for.is_some();
         let same = asked_for.is_some() && named.as_ref().is_none_or(|named| Some(named) == asked_for.as_ref());
+        if asked_for.is_some() && !same {
+            self.forget_session();
+        }
         let received = json::member(result, "resume").and_then(|resume| json::count_of(json::member(resume, "received")?).ok());
-        let resumable = self.outbox.keep() == Keep::All;
+        // Nothing is resumed that was not offered, nor a session that has no name to come back to.
+        let received = received.filter(|_| offered && session_known && (same || asked_for.is_none()));
         match received {
-            Some(received) if same && resumable => {
+            Some(received) => {
+                self.outbox.set_keep(Keep::All);
                 if self.outbox.rewind(received).is_err() {
                     return self.abandon_session(now, Close::MISMATCH);
                 }
             }
-            Some(_) if asked_for.is_none() => self.outbox.set_keep(Keep::All),
-            Some(_) | None => self.goes_on_without_resumption(same),
+            None => self.goes_on_without_resumption(),
         }
         self.session = named.or(asked_for);
         let Some(client) = self.as_client() else { return };
@@ -328,11 +339,10 @@ impl<T> Endpoint<T> {
     }
 
     /// What was sent over the last transport can't be known, unless calls may be repeated.
-    fn goes_on_without_resumption(&mut self, same: bool) {
+    fn goes_on_without_resumption(&mut self) {
         let repeats = self.as_client().is_some_and(|client| client.config.in_flight == InFlight::Repeat);
-        if !same || !repeats || self.outbox.keep() == Keep::All {
+        if !repeats || self.outbox.keep() == Keep::All {
             self.interrupt_sent_calls();
-            self.outbox.restart();
         }
         self.outbox.set_keep(if repeats { Keep::Calls } else { Keep::Nothing });
     }
@@ -346,8 +356,10 @@ impl<T> Endpoint<T> {
             }
             // A plain JSON-RPC server: no sessions, but calls.
             ErrorObject::METHOD_NOT_FOUND => {
-                self.forget_session();
-                self.goes_on_without_resumption(false);
+                if asked {
+                    self.forget_session();
+                }
+                self.goes_on_without_resumption();
                 if let Some(client) = self.as_client() {
                     client.session_known = false;
                 }
@@ -365,6 +377,8 @@ impl<T> Endpoint<T> {
     /// The session is gone on the server: what was sent in it is unknown, what was not goes into the next one.
     fn forget_session(&mut self) {
         self.interrupt_sent_calls();
+        self.owed.disown();
+        self.duplicates.clear();
         self.session = None;
         self.outbox.restart();
         self.outbox.set_keep(Keep::Nothing);
@@ -389,6 +403,7 @@ impl<T> Endpoint<T> {
         self.life = Life::Open;
         let Some(client) = self.as_client() else { return };
         client.up_since = Some(now);
+        client.dials = 0;
         let renewed = core::mem::take(&mut client.session_lost);
         let beats = client.heartbeat.is_some();
         self.actions.push_back(match (first, renewed) {
@@ -400,6 +415,7 @@ impl<T> Endpoint<T> {
         if beats {
             self.heartbeat_starts(now);
         }
+        self.consider_telling(now);
     }
 
     /// A server that answers no `connect` may name the session in any result (PROTOCOL 2).
@@ -412,79 +428,6 @@ impl<T> Endpoint<T> {
             && self.dialect() == crate::Dialect::Kurento
         {
             self.session = Some(id);
-        }
-    }
-}
-
-// Heartbeat and acknowledgement.
-impl<T> Endpoint<T> {
-    fn heartbeat_starts(&mut self, now: Instant) {
-        let Some(interval) = self.as_client().and_then(|client| client.heartbeat) else { return };
-        self.send_ping(now, Some(interval));
-        self.timers.set(Timer::Ping, now, interval);
-    }
-
-    pub(super) fn ping_is_due(&mut self, now: Instant) {
-        let Some(client) = self.as_client() else { return };
-        let (interval, outstanding) = (client.heartbeat, client.ping.is_some());
-        if !outstanding {
-            self.send_ping(now, None);
-        }
-        if let Some(interval) = interval {
-            self.timers.set(Timer::Ping, now, interval);
-        }
-    }
-
-    fn send_ping(&mut self, now: Instant, announce: Option<Duration>) {
-        let id = self.calls.next_id();
-        let resumable = self.outbox.keep() == Keep::All;
-        let received = self.inbox.tell();
-        let numbered = self.outbox.numbered();
-        let Some(client) = self.as_client() else { return };
-        client.numbered_at_ping = numbered;
-        client.ping = Some(Ping { id });
-        let timeout = client.config.ping_timeout.or(client.heartbeat).unwrap_or(ANSWER_TIMEOUT);
-        let mut params = String::new();
-        if let Some(interval) = announce {
-            params.push_str(&alloc::format!("\"interval\":{}", interval.as_millis().max(1)));
-        }
-        if resumable {
-            params.push_str(&alloc::format!("{}\"received\":{received}", if params.is_empty() { "" } else { "," }));
-        }
-        let params = (!params.is_empty()).then(|| alloc::format!("{{{params}}}"));
-        let mut text = Vec::new();
-        write::request(&mut text, Some(id), "ping", params.as_deref());
-        self.push_control(text);
-        self.timers.set(Timer::Pong, now, timeout);
-    }
-
-    fn pong(&mut self, now: Instant, reply: &Reply<'_>) {
-        let Body::Result(raw) = reply.body else { return };
-        if let Some(received) = json::member(raw, "received").and_then(|raw| json::count_of(raw).ok())
-            && self.outbox.acknowledge(received).is_err()
-        {
-            return self.mismatch(now);
-        }
-        self.consider_telling(now);
-    }
-
-    /// With resumption: ping when the server should know what has arrived, or we should know what it has.
-    pub(super) fn consider_telling(&mut self, now: Instant) {
-        if self.outbox.keep() != Keep::All || self.link != Link::Up {
-            return;
-        }
-        let limits = self.limits();
-        let (messages, bytes) = self.outbox.unacknowledged();
-        let half_full = messages >= limits.outbox_messages.div_ceil(2) || bytes >= limits.outbox_bytes.div_ceil(2);
-        let (overdue, told, numbered) = (self.inbox.is_overdue(), self.inbox.is_told(), self.outbox.numbered());
-        let Some(client) = self.as_client() else { return };
-        if client.ping.is_some() {
-            return;
-        }
-        if overdue || (half_full && numbered > client.numbered_at_ping) {
-            self.send_ping(now, None);
-        } else if (!told || messages > 0) && !self.timers.is_set(Timer::Ping) {
-            self.timers.set(Timer::Ping, now, TELL_DELAY);
         }
     }
 }

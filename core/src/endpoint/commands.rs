@@ -1,6 +1,6 @@
 //! What the application wants.
 
-use super::outbox::{Entry, Keep};
+use super::outbox::{Entry, Keep, Kind};
 use super::{Endpoint, Life, Link, Role};
 use crate::id::Id;
 use crate::{
@@ -140,11 +140,12 @@ impl<T> Endpoint<T> {
         } else {
             write::request(&mut text, id, method, params);
         }
-        self.push(now, Entry { text: text.into(), call: id, add_session_id: kurento_client });
+        let kind = id.map_or(Kind::Notification, Kind::Call);
+        self.push(now, Entry { text: text.into(), kind, add_session_id: kurento_client });
     }
 
     pub(super) fn push_answer(&mut self, now: Instant, text: Vec<u8>) {
-        self.push(now, Entry { text: text.into(), call: None, add_session_id: false });
+        self.push(now, Entry { text: text.into(), kind: Kind::Answer, add_session_id: false });
     }
 
     fn push(&mut self, now: Instant, entry: Entry) {

@@ -3,6 +3,7 @@ mod calls;
 mod client;
 mod commands;
 mod duplicates;
+mod heartbeat;
 mod inbox;
 mod outbox;
 mod owed;
@@ -24,7 +25,7 @@ use core::time::Duration;
 use duplicates::Duplicates;
 use inbox::Inbox;
 use outbox::{Keep, Outbox};
-use owed::Owed;
+use owed::{Owed, Patience};
 use server::Server;
 use timers::{Timer, Timers};
 
@@ -155,14 +156,26 @@ impl<T> Endpoint<T> {
     }
 
     /// Whether the transport should be read. False is back-pressure: the peer has more requests in flight than it may, or does not take
-    /// or acknowledge what it is sent. While a call of ours is out it is read on, so that the answer can arrive; requests over the limit are refused then.
+    /// what it is sent.
+    ///
+    /// While a call of ours is out, or messages of ours wait for their acknowledgement and hold up everything else, it is read on all the same: what
+    /// ends the wait comes from there. Even then no more is taken in than the limits of requests and of the outbox together, and the batch that crosses
+    /// the line.
     #[must_use]
     pub fn wants_read(&self) -> bool {
         let limits = self.limits();
         let drained = self.outbox.messages() < limits.outbox_messages.saturating_add(limits.in_flight)
             && self.outbox.bytes() < limits.outbox_bytes.saturating_add(limits.queued_bytes)
             && self.outbox.control_messages() < limits.in_flight;
-        matches!(self.link, Link::Greeting | Link::Up) && drained && (self.owed.has_room(limits) || self.calls.len() > 0)
+        match self.link {
+            Link::Down | Link::Dialing | Link::Leaving => false,
+            // The answer to `connect` acknowledges.
+            Link::Greeting => true,
+            Link::Up => {
+                let waits = self.calls.len() > 0 || !self.outbox_has_room();
+                drained && self.owed.has_room(limits, if waits { Patience::Waiting } else { Patience::Normal })
+            }
+        }
     }
 
     /// Whether [`call`](Self::call) and [`notify`](Self::notify) have room.
@@ -296,7 +309,9 @@ impl<T> Endpoint<T> {
     fn hang_up(&mut self, close: Close) {
         match self.link {
             Link::Down | Link::Leaving => return,
-            Link::Dialing | Link::Greeting | Link::Up => {}
+            // There is no transport to write to.
+            Link::Dialing => self.outbox.hold(),
+            Link::Greeting | Link::Up => {}
         }
         self.link = Link::Leaving;
         self.forget_transport_timers();
@@ -364,11 +379,7 @@ impl<T> Endpoint<T> {
         match timer {
             Timer::Grace => self.finish(Close::NORMAL, CloseReason::GraceExpired),
             Timer::Watchdog => self.watchdog_barks(now),
-            Timer::Probe => {
-                // What is still queued would be lost in a transport that is given up.
-                self.outbox.hold();
-                self.hang_up(Close::NO_PING);
-            }
+            Timer::Probe => self.probe_unanswered(now),
             Timer::Duplicates => self.expire_duplicates(now),
             Timer::Connect => self.hang_up(Close::NORMAL),
             Timer::Retry => self.dial(now),
@@ -397,7 +408,9 @@ impl<T> Endpoint<T> {
     fn touch(&mut self, now: Instant) {
         match &mut self.role {
             Role::Server(server) => {
-                if let Some(silence) = server.watch {
+                if let Some(silence) = server.watch
+                    && self.link == Link::Up
+                {
                     self.timers.set(Timer::Watchdog, now, silence);
                     self.timers.clear(Timer::Probe);
                 }

@@ -24,10 +24,17 @@ pub(super) struct Mismatch;
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) text: Box<[u8]>,
-    /// The call that it makes.
-    pub(super) call: Option<u32>,
+    pub(super) kind: Kind,
     /// Whether the session's id goes into its params when it is written: the session may change while the message waits.
     pub(super) add_session_id: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Call(u32),
+    Notification,
+    /// An answer, or a batch of them: it means something only in the session in which the requests came.
+    Answer,
 }
 
 /// A message that was just written.
@@ -142,9 +149,12 @@ impl Outbox {
             if let Some(entry) = self.waiting.pop_front() {
                 entry.write(out, session);
                 self.numbered += 1;
-                let first_of = entry.call.map(|call| (call, self.numbered));
+                let first_of = match entry.kind {
+                    Kind::Call(call) => Some((call, self.numbered)),
+                    Kind::Notification | Kind::Answer => None,
+                };
                 self.waiting_bytes -= entry.text.len();
-                if self.keep == Keep::All || (self.keep == Keep::Calls && entry.call.is_some()) {
+                if self.keep == Keep::All || (self.keep == Keep::Calls && first_of.is_some()) {
                     self.sent_bytes += entry.text.len();
                     self.sent.push_back(entry);
                     self.replayed = self.sent.len();
@@ -159,13 +169,12 @@ impl Outbox {
 
     /// The peer has received the first `received` messages.
     pub(super) fn acknowledge(&mut self, received: u64) -> Result<(), Mismatch> {
-        let Some(missing) = self.numbered.checked_sub(received) else {
-            return Err(Mismatch);
-        };
-        if self.keep == Keep::All {
-            while self.sent.len() as u64 > missing {
-                self.forget_oldest();
-            }
+        if self.keep != Keep::All {
+            return Ok(());
+        }
+        let missing = self.numbered.checked_sub(received).ok_or(Mismatch)?;
+        while self.sent.len() as u64 > missing {
+            self.forget_oldest();
         }
         Ok(())
     }
@@ -201,10 +210,13 @@ impl Outbox {
         self.keep = keep;
     }
 
-    /// A new session begins: numbers start again, what was sent belongs to the old one; what was not is still to be sent.
+    /// A new session begins: numbers start again, what was sent and every answer belong to the old one; calls and notifications that were not
+    /// sent are still to be.
     pub(super) fn restart(&mut self) {
         self.drop_sent();
         self.numbered = 0;
+        self.waiting.retain(|entry| entry.kind != Kind::Answer);
+        self.waiting_bytes = self.waiting.iter().map(|entry| entry.text.len()).sum();
     }
 
     fn drop_sent(&mut self) {
@@ -215,7 +227,7 @@ impl Outbox {
 
     /// Takes a call back that no transport has had yet. False if there is none.
     pub(super) fn forget_waiting_call(&mut self, call: u32) -> bool {
-        let Some(at) = self.waiting.iter().position(|entry| entry.call == Some(call)) else { return false };
+        let Some(at) = self.waiting.iter().position(|entry| entry.kind == Kind::Call(call)) else { return false };
         if let Some(entry) = self.waiting.remove(at) {
             self.waiting_bytes -= entry.text.len();
         }
@@ -227,7 +239,7 @@ impl Outbox {
         if !written {
             self.forget_waiting_call(call);
         } else if self.keep == Keep::Calls
-            && let Some(at) = self.sent.iter().position(|entry| entry.call == Some(call))
+            && let Some(at) = self.sent.iter().position(|entry| entry.kind == Kind::Call(call))
             && let Some(entry) = self.sent.remove(at)
         {
             self.sent_bytes -= entry.text.len();

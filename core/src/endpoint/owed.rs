@@ -28,6 +28,18 @@ pub(super) struct Queued {
     pub(super) is_first: bool,
 }
 
+/// How much may be taken in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Patience {
+    /// The limits.
+    Normal,
+    /// We wait for something that stands behind requests: an answer to a call of ours, or the acknowledgement without which no request can be
+    /// started. The peer sends no more than its own buffer holds before it waits for us, so with room for that both waits end.
+    Waiting,
+    /// The rest of a batch whose first member was taken in.
+    Batch,
+}
+
 #[derive(Debug)]
 struct Batch {
     /// Members that are not answered yet, and one more while members are still being added.
@@ -57,8 +69,16 @@ impl Owed {
         self.queued_bytes
     }
 
-    pub(super) fn has_room(&self, limits: &Limits) -> bool {
-        self.debts.len() < limits.in_flight && self.queued_bytes < limits.queued_bytes
+    /// Whether another request may be taken in.
+    pub(super) fn has_room(&self, limits: &Limits, patience: Patience) -> bool {
+        let (messages, bytes) = match patience {
+            Patience::Normal => (limits.in_flight, limits.queued_bytes),
+            Patience::Waiting => {
+                (limits.in_flight.saturating_add(limits.outbox_messages), limits.queued_bytes.saturating_add(limits.outbox_bytes))
+            }
+            Patience::Batch => (limits.in_flight.saturating_mul(2).saturating_add(limits.outbox_messages), usize::MAX),
+        };
+        self.debts.len() < messages && self.queued_bytes < bytes
     }
 
     pub(super) fn accept(&mut self, id: Option<Id>, batch: Option<usize>) -> u32 {
@@ -149,6 +169,15 @@ impl Owed {
         }
         text.push(b']');
         Some(text)
+    }
+
+    /// The session in which these requests came is gone: they are served to their end, but nobody is to be answered.
+    pub(super) fn disown(&mut self) {
+        for (_, debt) in &mut self.debts {
+            debt.id = None;
+            debt.batch = None;
+        }
+        self.batches.clear();
     }
 
     pub(super) fn clear(&mut self) {

@@ -3,7 +3,7 @@
 use super::commands::is_session_method;
 use super::duplicates::{Duplicates, Seen};
 use super::outbox::Keep;
-use super::owed::Queued;
+use super::owed::{Patience, Queued};
 use super::server::Elsewhere;
 use super::{Endpoint, Life, Link, Role};
 use crate::id::Id;
@@ -99,8 +99,7 @@ impl<T> Endpoint<T> {
                 Received::Handled
             }
             Frame::Batch(batch) => {
-                let most = self.limits().batch;
-                let members: Vec<_> = batch.take(most.saturating_add(1)).collect();
+                let members: Vec<_> = batch.take(self.batch_limit().saturating_add(1)).collect();
                 self.batch(now, members, frame.len(), elsewhere)
             }
         }
@@ -155,10 +154,15 @@ impl<T> Endpoint<T> {
         }
     }
 
+    fn batch_limit(&self) -> usize {
+        let limits = self.limits();
+        limits.batch.min(limits.in_flight)
+    }
+
     fn batch<'f>(&mut self, now: Instant, members: Vec<Message<'_>>, bytes: usize, elsewhere: Elsewhere) -> Received<'f> {
         let refusal = match members.len() {
             0 => Some("an empty batch"),
-            n if n > self.limits().batch => Some("too many messages in one batch"),
+            n if n > self.batch_limit() => Some("too many messages in one batch"),
             _ => None,
         };
         if let Some(why) = refusal {
@@ -220,7 +224,8 @@ impl<T> Endpoint<T> {
         {
             return None;
         }
-        if !self.owed.has_room(self.limits()) {
+        // Out of reach for whoever reads only while `wants_read` says so.
+        if !self.owed.has_room(self.limits(), Patience::Batch) {
             if let Some(id) = &call.id {
                 let error = ErrorObject::new(ErrorObject::TOO_MANY_REQUESTS, "Too many requests in flight");
                 match batch {

@@ -3,7 +3,7 @@
 use super::outbox::Keep;
 use super::{Endpoint, Life, Link, Role, Timer};
 use crate::id::Id;
-use crate::message::Call;
+use crate::message::{Call, Frame, Message};
 use crate::{Action, Close, CloseReason, ErrorObject, Instant, Json, Received, ServerConfig, SessionId, json, scan, write};
 use alloc::format;
 use alloc::string::String;
@@ -24,12 +24,14 @@ pub(super) struct Server {
     pub(super) watch: Option<Duration>,
     /// Unknown sessions that this transport has named.
     guesses: u32,
+    /// The id of the newest `connect` that was answered with success.
+    last_connect: Option<i64>,
 }
 
 impl Server {
     pub(super) fn new(config: Arc<ServerConfig>) -> Self {
         let grace = config.grace;
-        Self { config, grace, watch: None, guesses: 0 }
+        Self { config, grace, watch: None, guesses: 0, last_connect: None }
     }
 }
 
@@ -59,6 +61,23 @@ impl<T> Endpoint<T> {
         if self.timers.is_set(Timer::Grace) {
             self.timers.set(Timer::Grace, now, grace);
         }
+    }
+
+    /// Whether a frame for which another endpoint answered [`Received::HandOver`] is a `connect` that was overtaken: the client gave that transport up
+    /// and has connected over a newer one since. Ask before [`handle_attached`](Self::handle_attached); if so, close the transport with
+    /// [`Close::MOVED`] and leave the session as it is.
+    ///
+    /// A client that offers resumption never uses an id twice and counts upwards (PROTOCOL 1), so an older `connect` has a smaller one.
+    #[must_use]
+    pub fn is_overtaken(&self, frame: &[u8]) -> bool {
+        let Role::Server(Server { last_connect: Some(newest), .. }) = &self.role else { return false };
+        let Ok(Frame::Single(Message::Request(call))) =
+            core::str::from_utf8(frame).map_err(drop).and_then(|text| Frame::parse(text, self.dialect()).map_err(drop))
+        else {
+            return false;
+        };
+        let offers = call.method == "connect" && call.params.is_some_and(|params| json::member(params, "resume").is_some());
+        offers && matches!(call.id, Some(Id::Int(id)) if id < *newest)
     }
 
     pub(super) fn server_attached(&mut self) -> Option<Close> {
@@ -102,8 +121,6 @@ impl<T> Endpoint<T> {
         match self.life {
             Life::Fresh => {
                 self.life = Life::Open;
-                self.inbox = super::Inbox::default();
-                self.outbox.restart();
                 self.transport_used = false;
                 self.actions.push_back(Action::Opened);
             }
@@ -139,7 +156,7 @@ impl<T> Endpoint<T> {
                 return Received::Handled;
             }
         };
-        if params.named && params.session != self.session_if_open() {
+        if params.named && (params.session.is_none() || params.session != self.session_if_open()) {
             return match (params.session, elsewhere) {
                 (Some(other), Elsewhere::NotAsked) => Received::HandOver(other),
                 (Some(_), Elsewhere::Unknown) | (None, _) => {
@@ -185,6 +202,9 @@ impl<T> Endpoint<T> {
     }
 
     fn answer_connect(&mut self, id: Option<&Id>, value: &str, resumed: bool) {
+        if let (Role::Server(server), Some(Id::Int(id))) = (&mut self.role, id) {
+            server.last_connect = Some(*id);
+        }
         let mut result = String::from("{\"value\":\"");
         result.push_str(value);
         result.push('"');
@@ -291,6 +311,17 @@ impl<T> Endpoint<T> {
         } else {
             // It is we who do not read.
             self.timers.set(Timer::Watchdog, now, silence);
+        }
+    }
+
+    pub(super) fn probe_unanswered(&mut self, now: Instant) {
+        if self.wants_read() {
+            // What is still queued would be lost in a transport that is given up.
+            self.outbox.hold();
+            self.hang_up(Close::NO_PING);
+        } else {
+            // The pong may lie unread.
+            self.touch(now);
         }
     }
 }

@@ -1,0 +1,98 @@
+//! A client's pings: the heartbeat, and telling what has arrived (PROTOCOL 4 and 6).
+
+use super::outbox::Keep;
+use super::{Endpoint, Link, Timer};
+use crate::message::{Body, Reply};
+use crate::{Instant, json, write};
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+/// With resumption and without a heartbeat, the peer is told what arrived this long after it did.
+const TELL_DELAY: Duration = Duration::from_secs(5);
+/// How long the answer to a ping of that kind is waited for.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// A ping that is not answered yet.
+#[derive(Debug)]
+pub(super) struct Ping {
+    pub(super) id: u32,
+}
+
+impl<T> Endpoint<T> {
+    pub(super) fn heartbeat_starts(&mut self, now: Instant) {
+        let Some(client) = self.as_client() else { return };
+        let Some(interval) = client.heartbeat else { return };
+        if client.ping.is_some() {
+            // One at a time: a pong that nobody waits for any more would be counted as a message.
+            client.announces = true;
+        } else {
+            self.send_ping(now, Some(interval));
+        }
+        self.timers.set(Timer::Ping, now, interval);
+    }
+
+    pub(super) fn ping_is_due(&mut self, now: Instant) {
+        let Some(client) = self.as_client() else { return };
+        let (interval, outstanding) = (client.heartbeat, client.ping.is_some());
+        if !outstanding {
+            self.send_ping(now, None);
+        }
+        if let Some(interval) = interval {
+            self.timers.set(Timer::Ping, now, interval);
+        }
+    }
+
+    fn send_ping(&mut self, now: Instant, announce: Option<Duration>) {
+        let id = self.calls.next_id();
+        let resumable = self.outbox.keep() == Keep::All;
+        let received = self.inbox.tell();
+        let numbered = self.outbox.numbered();
+        let Some(client) = self.as_client() else { return };
+        client.numbered_at_ping = numbered;
+        client.ping = Some(Ping { id });
+        let timeout = client.config.ping_timeout.or(client.heartbeat).unwrap_or(ANSWER_TIMEOUT);
+        let mut params = String::new();
+        if let Some(interval) = announce {
+            params.push_str(&alloc::format!("\"interval\":{}", interval.as_millis().max(1)));
+        }
+        if resumable {
+            params.push_str(&alloc::format!("{}\"received\":{received}", if params.is_empty() { "" } else { "," }));
+        }
+        let params = (!params.is_empty()).then(|| alloc::format!("{{{params}}}"));
+        let mut text = Vec::new();
+        write::request(&mut text, Some(id), "ping", params.as_deref());
+        self.push_control(text);
+        self.timers.set(Timer::Pong, now, timeout);
+    }
+
+    pub(super) fn pong(&mut self, now: Instant, reply: &Reply<'_>) {
+        let Body::Result(raw) = reply.body else { return };
+        if let Some(received) = json::member(raw, "received").and_then(|raw| json::count_of(raw).ok())
+            && self.outbox.acknowledge(received).is_err()
+        {
+            return self.mismatch(now);
+        }
+        self.consider_telling(now);
+    }
+
+    /// With resumption: ping when the server should know what has arrived, or we should know what it has.
+    pub(super) fn consider_telling(&mut self, now: Instant) {
+        if self.outbox.keep() != Keep::All || self.link != Link::Up {
+            return;
+        }
+        let limits = self.limits();
+        let (messages, bytes) = self.outbox.unacknowledged();
+        let half_full = messages >= limits.outbox_messages.div_ceil(2) || bytes >= limits.outbox_bytes.div_ceil(2);
+        let (overdue, told, numbered) = (self.inbox.is_overdue(), self.inbox.is_told(), self.outbox.numbered());
+        let Some(client) = self.as_client() else { return };
+        if client.ping.is_some() {
+            return;
+        }
+        if overdue || (half_full && numbered > client.numbered_at_ping) {
+            self.send_ping(now, None);
+        } else if (!told || self.outbox.messages() > 0) && !self.timers.is_set(Timer::Ping) {
+            self.timers.set(Timer::Ping, now, TELL_DELAY);
+        }
+    }
+}
