@@ -15,7 +15,7 @@ pub struct DecodeError {
 
 impl fmt::Display for DecodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.path.is_empty() { f.write_str(&self.message) } else { write!(f, "{}: {}", self.path, self.message) }
+        if self.path.is_empty() { f.write_str(&self.message) } else { write!(f, "`{}`: {}", self.path, self.message) }
     }
 }
 
@@ -35,6 +35,20 @@ pub fn decode_params<T: DeserializeOwned>(params: Option<&Json<'_>>, dialect: Di
         Dialect::Strict => Unwrap::Never,
     };
     decode(params.map_or("null", Json::as_str), unwrap)
+}
+
+/// The value that a Kurento peer has boxed, because its params and results must be objects: `{"value":…}` with a scalar or an array in it and nothing beside it (PROTOCOL
+/// 2). Anything else comes back as it is. For handlers that take params of any kind; [`decode_params`] unboxes by the type that is asked for.
+#[must_use]
+pub fn unbox<'a>(json: Json<'a>, dialect: Dialect) -> Json<'a> {
+    let boxed = match dialect {
+        Dialect::Kurento => json::only_member(json.as_str()).filter(|_| json::member(json.as_str(), "value").is_some()),
+        Dialect::Strict => None,
+    };
+    match boxed.filter(|value| scan::kind_of(value) != Kind::Object).map(String::from) {
+        Some(value) => Json::trusted(value),
+        None => json,
+    }
 }
 
 /// Decodes the result of a call.
@@ -162,8 +176,8 @@ mod tests {
 
     #[test]
     fn an_error_names_the_member() {
-        assert_eq!(params::<Add>(r#"{"a":"x"}"#, Dialect::Strict).unwrap_err(), "a: invalid type: string \"x\", expected i32");
-        assert_eq!(params::<Add>(r#"{"a":1,"b":[1,null]}"#, Dialect::Kurento).unwrap_err(), "b[1]: invalid type: null, expected i32");
+        assert_eq!(params::<Add>(r#"{"a":"x"}"#, Dialect::Strict).unwrap_err(), "`a`: invalid type: string \"x\", expected i32");
+        assert_eq!(params::<Add>(r#"{"a":1,"b":[1,null]}"#, Dialect::Kurento).unwrap_err(), "`b[1]`: invalid type: null, expected i32");
         assert_eq!(params::<Add>("{}", Dialect::Strict).unwrap_err(), "missing field `a`");
     }
 
@@ -175,6 +189,19 @@ mod tests {
         assert!(params::<i32>(r#"{"value":5}"#, Dialect::Strict).is_err());
         assert!(params::<i32>(r#"{"other":5}"#, Dialect::Kurento).is_err());
         assert_eq!(decode_result::<i32>(&Json::parse(r#"{"other":5}"#).unwrap(), Dialect::Kurento), Ok(5));
+    }
+
+    #[test]
+    fn a_box_is_opened_if_there_is_nothing_else_in_it() {
+        let open = |text| unbox(Json::parse(text).unwrap(), Dialect::Kurento).into_owned();
+        for (boxed, want) in [
+            (r#"{"value":[1]}"#, "[1]"),
+            (r#"{"value":{"a":1}}"#, r#"{"value":{"a":1}}"#),
+            (r#"{"value":1,"b":2}"#, r#"{"value":1,"b":2}"#),
+        ] {
+            assert_eq!(open(boxed).as_str(), want);
+        }
+        assert_eq!(open("5").as_str(), "5");
     }
 
     #[test]

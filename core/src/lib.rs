@@ -21,7 +21,7 @@ mod write;
 
 pub use action::{Action, CallId, CallOutcome, Close, CloseReason, Outcome, Received, Request, Responder};
 pub use config::{ClientConfig, Dialect, FirstConnect, InFlight, Limits, Reconnect, ServerConfig};
-pub use decode::{DecodeError, decode_params, decode_result};
+pub use decode::{DecodeError, decode_params, decode_result, unbox};
 pub use directory::{Directory, DirectoryFull};
 pub use endpoint::{Call, Endpoint, Usage};
 pub use error::{ErrorObject, SendError};

@@ -38,6 +38,8 @@ pub(super) struct Client {
     /// Whether this session's messages have been counted from its first on, at both ends.
     counted: bool,
     up_since: Option<Instant>,
+    /// How far the session had come when `connect` was last sent.
+    progress_at_greeting: u64,
     /// Why the server refused `connect`.
     refusal: Option<ErrorObject>,
 }
@@ -66,6 +68,7 @@ impl Client {
             session_lost: false,
             counted: false,
             up_since: None,
+            progress_at_greeting: 0,
             refusal: None,
         }
     }
@@ -176,7 +179,9 @@ impl<T> Endpoint<T> {
         }
         let received = self.inbox.received();
         let keeps = self.outbox.keep() == Keep::All;
+        let progress = self.progress();
         let Role::Client(client) = &mut self.role else { return };
+        client.progress_at_greeting = progress;
         client.numbered_at_ping = 0;
         let offers = client.config.resume && (asked_for.is_none() || (keeps && client.counted));
         let mut params = Vec::from(*b"{");
@@ -219,11 +224,12 @@ impl<T> Endpoint<T> {
         }
     }
 
-    /// A connection was lost: the first retry comes at once, unless connections keep breaking as soon as they are made.
+    /// A connection was lost: the first retry comes at once, unless connections break as soon as they are made and carry nothing.
     fn after_loss(&mut self, now: Instant, since: Instant) {
+        let progress = self.progress();
         let Some(client) = self.as_client() else { return };
-        let lasted = now.saturating_since(since);
-        if lasted >= client.config.connect_timeout || client.backoff.attempt() == 1 {
+        let lasted = now.saturating_since(since) >= client.config.connect_timeout;
+        if lasted || progress > client.progress_at_greeting || client.backoff.attempt() == 1 {
             client.backoff.reset();
         }
         match client.config.reconnect {
@@ -235,6 +241,11 @@ impl<T> Endpoint<T> {
             Some(wait) => self.timers.set(Timer::Retry, now, wait),
             None => self.dial(now),
         }
+    }
+
+    /// Grows with each message that arrives, and with each of ours that is known to have arrived.
+    fn progress(&self) -> u64 {
+        self.inbox.received() + self.outbox.acknowledged()
     }
 
     /// The time for reconnecting runs from the loss of the last connection.

@@ -99,6 +99,11 @@ impl Outbox {
         (self.sent.len(), self.sent_bytes)
     }
 
+    /// Messages that need not be kept any more: all but the unacknowledged.
+    pub(super) fn acknowledged(&self) -> u64 {
+        self.numbered - self.sent.len() as u64
+    }
+
     pub(super) fn numbered(&self) -> u64 {
         self.numbered
     }
@@ -181,7 +186,7 @@ impl Outbox {
 
     /// The peer says on a new transport that it has received the first `received` messages: the rest is written again.
     pub(super) fn rewind(&mut self, received: u64) -> Result<(), Mismatch> {
-        if received < self.numbered - self.sent.len() as u64 {
+        if received < self.acknowledged() {
             return Err(Mismatch);
         }
         self.acknowledge(received)?;

@@ -17,12 +17,13 @@ impl<T> Endpoint<T> {
     /// A transport is there. If the endpoint still had one, that one is to be closed with the value returned, and never read again.
     ///
     /// On a server: a new transport's fresh endpoint, or one whose session was named over a new transport
-    /// ([`Received::HandOver`]); the frame that named it comes next. On a client: the dial has succeeded.
+    /// ([`Received::HandOver`]); the frame that named it comes next. On a client: the dial has succeeded. A closed endpoint takes no transport: ask
+    /// [`is_closed`](Self::is_closed) first.
     #[must_use]
     pub fn handle_attached(&mut self, now: Instant) -> Option<Close> {
         self.transport_used = false;
         match (&self.role, self.life) {
-            (_, Life::Closed) => Some(Close::NORMAL),
+            (_, Life::Closed) => None,
             (Role::Server(_), Life::Fresh | Life::Open) => self.server_attached(),
             (Role::Client(_), Life::Fresh | Life::Open) => {
                 self.client_attached(now);

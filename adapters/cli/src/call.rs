@@ -1,0 +1,90 @@
+use crate::failure::{EXIT_CODES, Failure};
+use crate::json::{self, Layout};
+use crate::remote::{Remote, Resume, read_params};
+use bowline_tokio::Reconnect;
+use clap::Args;
+use std::io::{ErrorKind, Write};
+use std::time::Duration;
+
+/// Call a method and print its result
+///
+/// The result goes to stdout as JSON, an error to stderr. If the connection drops meanwhile, the call goes on over the next one.
+/// The session is closed at the end, unless --session or --print-session says that it is wanted.
+#[derive(Args, Debug)]
+#[command(after_help = EXIT_CODES)]
+pub(crate) struct Call {
+    #[command(flatten)]
+    remote: Remote,
+    #[command(flatten)]
+    message: Message,
+    #[command(flatten)]
+    resume: Resume,
+    /// How long the answer may take
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = humantime::parse_duration)]
+    timeout: Duration,
+}
+
+/// Send a notification, which nobody answers
+///
+/// Ends once the notification has been written to the connection.
+#[derive(Args, Debug)]
+#[command(after_help = EXIT_CODES)]
+pub(crate) struct Notify {
+    #[command(flatten)]
+    remote: Remote,
+    #[command(flatten)]
+    message: Message,
+    #[command(flatten)]
+    resume: Resume,
+    /// How long sending may take
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = humantime::parse_duration)]
+    timeout: Duration,
+}
+
+/// What is sent.
+#[derive(Args, Debug)]
+struct Message {
+    /// The method's name
+    method: String,
+    /// The params: JSON, @FILE to read them from a file, - to read them from stdin
+    params: Option<String>,
+}
+
+impl Call {
+    pub(crate) async fn run(self) -> Result<(), Failure> {
+        let params = read_params(self.message.params.as_deref())?;
+        let builder = self.remote.builder().request_timeout(self.timeout).reconnect(Reconnect::For(self.timeout));
+        let client = self.resume.apply(builder).connect().await?;
+        self.resume.print(client.session_id().as_ref());
+        let answer = client.call_raw(&self.message.method, params).await;
+        client.close().await;
+        print(&json::laid_out(answer?.as_str(), Layout::Pretty))
+    }
+}
+
+impl Notify {
+    pub(crate) async fn run(self) -> Result<(), Failure> {
+        let params = read_params(self.message.params.as_deref())?;
+        let builder = self.remote.builder().reconnect(Reconnect::For(self.timeout));
+        let client = self.resume.apply(builder).connect().await?;
+        self.resume.print(client.session_id().as_ref());
+        let sending = async {
+            client.notify_raw(&self.message.method, params).await?;
+            client.close().await;
+            Ok(())
+        };
+        match tokio::time::timeout(self.timeout, sending).await {
+            Ok(sent) => sent,
+            Err(_) => Err(Failure::TimedOut("the notification could not be sent in time".into())),
+        }
+    }
+}
+
+/// Writes a command's result.
+pub(crate) fn print(text: &str) -> Result<(), Failure> {
+    match writeln!(std::io::stdout(), "{text}") {
+        // Whoever reads has read enough.
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        written => written.map_err(|error| Failure::Other(format!("cannot write to stdout: {error}"))),
+    }
+}

@@ -1,0 +1,99 @@
+use crate::json;
+use crate::text::{harmless, say};
+use bowline_tokio::{CallError, ConnectError, ErrorObject, NotifyError};
+use std::process::ExitCode;
+
+/// The exit codes, for the `--help` of the commands that send one message.
+pub(crate) const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  the server answered with an error, which is on stderr
+  2  wrong usage; nothing was sent
+  3  no connection
+  4  no answer in time
+  5  the outcome is unknown: the connection or the session was lost after sending";
+
+/// Why a command failed.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The server answered with an error.
+    Peer(ErrorObject),
+    /// Something on this side, or an answer that is none.
+    Other(String),
+    /// The arguments are wrong.
+    Usage(String),
+    /// There is no connection.
+    Unreachable(String),
+    /// No answer came in time.
+    TimedOut(String),
+    /// What was sent may have been done or not.
+    Unknown(String),
+}
+
+impl Failure {
+    pub(crate) fn exit_code(&self) -> ExitCode {
+        ExitCode::from(match self {
+            Self::Peer(_) | Self::Other(_) => 1,
+            Self::Usage(_) => 2,
+            Self::Unreachable(_) => 3,
+            Self::TimedOut(_) => 4,
+            Self::Unknown(_) => 5,
+        })
+    }
+
+    /// Writes it to stderr.
+    pub(crate) fn show(&self) {
+        match self {
+            Self::Peer(error) => say(&peer_error(error, json::Layout::Pretty)),
+            Self::Other(what) | Self::Usage(what) | Self::Unreachable(what) | Self::TimedOut(what) | Self::Unknown(what) => {
+                say(&format!("error: {what}"));
+            }
+        }
+    }
+}
+
+/// An error that a peer answered with, with everything that is in it.
+pub(crate) fn peer_error(error: &ErrorObject, layout: json::Layout) -> String {
+    let mut text = format!("error {}: {}", error.code, harmless(&error.message));
+    if let Some(data) = &error.data {
+        text.push_str(match layout {
+            json::Layout::Pretty => "\ndata: ",
+            json::Layout::Line => ", data: ",
+        });
+        text.push_str(&json::laid_out(data.as_str(), layout));
+    }
+    text
+}
+
+impl From<CallError> for Failure {
+    fn from(error: CallError) -> Self {
+        let text = harmless(&error.to_string());
+        match error {
+            CallError::Peer(error) => Self::Peer(error),
+            CallError::TimedOut => Self::TimedOut(text),
+            CallError::Interrupted | CallError::Closed => Self::Unknown(text),
+            CallError::ReservedMethod => Self::Usage(text),
+            CallError::Decode(_) | CallError::Encode(_) | CallError::Malformed(_) => Self::Other(text),
+            _ => Self::Other(text),
+        }
+    }
+}
+
+impl From<NotifyError> for Failure {
+    fn from(error: NotifyError) -> Self {
+        let text = harmless(&error.to_string());
+        match error {
+            NotifyError::ReservedMethod => Self::Usage(text),
+            NotifyError::Closed => Self::Unknown(text),
+            NotifyError::Full | NotifyError::Encode(_) => Self::Other(text),
+            _ => Self::Other(text),
+        }
+    }
+}
+
+impl From<ConnectError> for Failure {
+    fn from(error: ConnectError) -> Self {
+        let text = harmless(&error.to_string());
+        if matches!(error, ConnectError::InvalidUrl(_)) { Self::Usage(text) } else { Self::Unreachable(text) }
+    }
+}

@@ -1,0 +1,146 @@
+//! The arguments that every command has that talks to a server.
+
+use crate::failure::Failure;
+use crate::json;
+use crate::text::say;
+use bowline_tokio::{ClientBuilder, Dialect, HeaderName, HeaderValue, Json, SessionId, TokioRuntime};
+use clap::{Args, ValueEnum};
+use std::io::Read;
+use std::time::Duration;
+
+/// Which server, and how to talk to it.
+#[derive(Args, Debug)]
+pub(crate) struct Remote {
+    /// The server's address: ws://HOST[:PORT]/PATH
+    #[arg(value_name = "URL", value_parser = url)]
+    pub(crate) url: String,
+    /// The dialect that the server's path speaks
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) dialect: DialectName,
+    /// How long connecting may take, from the dial to the session
+    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = humantime::parse_duration)]
+    pub(crate) connect_timeout: Duration,
+    /// Do not offer resumption: a lost connection may cost messages, as with a peer that does not know it
+    #[arg(long)]
+    pub(crate) no_resume: bool,
+    /// Send this header with the handshake, as in `Authorization: Bearer …`. May be given several times
+    #[arg(long, value_name = "NAME: VALUE", value_parser = header)]
+    header: Vec<(HeaderName, HeaderValue)>,
+}
+
+/// The longest message that is taken from a server. It is a person or a script who asks for it: more than a session needs is fine.
+const MAX_MESSAGE: usize = 64 << 20;
+
+impl Remote {
+    pub(crate) fn builder(&self) -> ClientBuilder<TokioRuntime> {
+        let builder = bowline_tokio::client(&self.url).dialect(self.dialect.into()).connect_timeout(self.connect_timeout);
+        let builder = builder.max_message_size(MAX_MESSAGE);
+        let builder = self.header.iter().fold(builder, |builder, (name, value)| builder.header(name.clone(), value.clone()));
+        if self.no_resume { builder.without_resumption() } else { builder }
+    }
+}
+
+/// Which session.
+#[derive(Args, Debug)]
+pub(crate) struct Resume {
+    /// Come back to this session, as printed by --print-session. The id is a secret: whoever has it has the session
+    #[arg(long, value_name = "ID", value_parser = session_id)]
+    pub(crate) session: Option<SessionId>,
+    /// Print the session's id to stderr
+    #[arg(long)]
+    pub(crate) print_session: bool,
+}
+
+impl Resume {
+    /// Whether the session is to outlive the command.
+    pub(crate) fn keeps_session(&self) -> bool {
+        self.session.is_some() || self.print_session
+    }
+
+    pub(crate) fn apply(&self, builder: ClientBuilder<TokioRuntime>) -> ClientBuilder<TokioRuntime> {
+        let builder = match &self.session {
+            Some(id) => builder.session(id.clone()),
+            None => builder,
+        };
+        // One that nobody can come back to need not wait on the server until its time is up.
+        if self.keeps_session() { builder } else { builder.close_message() }
+    }
+
+    pub(crate) fn print(&self, id: Option<&SessionId>) {
+        match id {
+            Some(id) if self.print_session => say(&format!("session {}", id.reveal())),
+            None if self.print_session => say("no session: the server knows none"),
+            Some(_) | None => {}
+        }
+    }
+}
+
+/// How results, params and ids look on the wire.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DialectName {
+    /// As Kurento's servers and clients have it: results are objects that carry the session's id
+    #[default]
+    Kurento,
+    /// JSON-RPC 2.0 to the letter
+    Strict,
+}
+
+impl DialectName {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Kurento => "kurento",
+            Self::Strict => "strict",
+        }
+    }
+}
+
+impl From<DialectName> for Dialect {
+    fn from(name: DialectName) -> Self {
+        match name {
+            DialectName::Kurento => Self::Kurento,
+            DialectName::Strict => Self::Strict,
+        }
+    }
+}
+
+fn url(text: &str) -> Result<String, String> {
+    let host = text.strip_prefix("ws://").or_else(|| text.strip_prefix("wss://"));
+    match host {
+        None => Err("an address begins with ws:// or wss://, as in ws://127.0.0.1:8888/echo".into()),
+        Some(host) if host.is_empty() || host.starts_with('/') => Err("the host is missing, as in ws://127.0.0.1:8888/echo".into()),
+        Some(_) => Ok(text.into()),
+    }
+}
+
+fn header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
+    let (name, value) = text.split_once(':').ok_or("a header is NAME: VALUE")?;
+    let name = name.trim().parse().map_err(|_| "the header's name has a character that may not be in it")?;
+    let value = value.trim().parse().map_err(|_| "the header's value has a character that may not be in it")?;
+    Ok((name, value))
+}
+
+fn session_id(text: &str) -> Result<SessionId, String> {
+    SessionId::from_text(text).ok_or_else(|| "a session's id has 1 to 128 bytes".into())
+}
+
+/// The params of a request, as given on the command line: JSON, `@FILE`, or `-` for stdin.
+///
+/// # Errors
+///
+/// If they cannot be read, or are no JSON.
+pub(crate) fn read_params(argument: Option<&str>) -> Result<Option<Json<'static>>, Failure> {
+    let Some(argument) = argument else {
+        return Ok(None);
+    };
+    let cannot = |what: &str, error: std::io::Error| Failure::Usage(format!("cannot read PARAMS from {what}: {error}"));
+    let text = if argument == "-" {
+        let mut text = String::new();
+        std::io::stdin().read_to_string(&mut text).map_err(|error| cannot("stdin", error))?;
+        text
+    } else if let Some(file) = argument.strip_prefix('@') {
+        std::fs::read_to_string(file).map_err(|error| cannot(file, error))?
+    } else {
+        argument.into()
+    };
+    json::parse(&text).map(Some).map_err(|error| Failure::Usage(format!("PARAMS is not JSON: {error}")))
+}

@@ -1,0 +1,124 @@
+use crate::support::{Server, closed_port, run, run_with_input};
+use serde_json::json;
+use std::path::Path;
+
+#[test]
+fn a_result_is_printed_as_it_came() {
+    let server = Server::start(&[]);
+    let params = r#"{"z":1.50,"a":[123456789012345678901234567890,{}]}"#;
+    let ended = run(&["call", &server.url("/echo"), "echo", params]).expect_code(0);
+    assert_eq!(ended.stdout, "{\n  \"z\": 1.50,\n  \"a\": [\n    123456789012345678901234567890,\n    {}\n  ]\n}\n");
+    assert_eq!(ended.stderr, "");
+}
+
+#[test]
+fn params_come_from_a_file_or_from_stdin() {
+    let server = Server::start(&[]);
+    let url = server.url("/demo");
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("params.json");
+    std::fs::write(&file, "{\"a\": 1,\n \"b\": 2}\n").unwrap();
+    let from_file = run(&["call", &url, "add", &format!("@{}", file.display())]);
+    assert_eq!(from_file.expect_code(0).json(), json!({"value": 3}));
+    let from_stdin = run_with_input(&["call", &url, "add", "-"], "{\"a\":20,\"b\":22}");
+    assert_eq!(from_stdin.expect_code(0).json(), json!({"value": 42}));
+}
+
+#[test]
+fn an_error_of_the_server_is_shown_with_everything_in_it() {
+    let server = Server::start(&[]);
+    let ended = run(&["call", &server.url("/demo"), "fail", r#"{"why":1}"#]).expect_code(1);
+    for part in ["1001", "demo failure", "DEMO_FAILURE", "\"why\": 1"] {
+        assert!(ended.stderr.contains(part), "{ended:?}");
+    }
+    assert_eq!(ended.stdout, "");
+    let ended = run(&["call", &server.url("/demo"), "no-such-method"]).expect_code(1);
+    assert!(ended.stderr.contains("-32601"), "{ended:?}");
+}
+
+#[test]
+fn wrong_usage_is_told_before_anything_is_sent() {
+    let nobody = format!("ws://127.0.0.1:{}/demo", closed_port());
+    let ended = run(&["call", &nobody, "add", r#"{"a":1 "b":2}"#]).expect_code(2);
+    assert!(ended.stderr.contains("line 1 column 8") && ended.stderr.contains('^'), "{ended:?}");
+    run(&["call", &nobody, "add", "@/no/such/file"]).expect_code(2);
+    run(&["call", "http://127.0.0.1/demo", "add"]).expect_code(2);
+    run(&["call", &nobody]).expect_code(2);
+    run(&["call", "--timeout", "soon", &nobody, "add"]).expect_code(2);
+    run(&["notify", &nobody, "log", "{"]).expect_code(2);
+}
+
+#[test]
+fn a_server_that_is_not_there_or_has_no_such_path_is_no_connection() {
+    let nobody = format!("ws://127.0.0.1:{}/demo", closed_port());
+    for command in ["call", "notify"] {
+        let ended = run(&[command, &nobody, "count"]).expect_code(3);
+        assert!(ended.stderr.starts_with("error: "), "{ended:?}");
+    }
+    let server = Server::start(&[]);
+    let ended = run(&["call", &server.url("/nothing"), "count"]).expect_code(3);
+    assert!(ended.stderr.contains("404"), "{ended:?}");
+}
+
+#[test]
+fn an_answer_that_does_not_come_is_a_timeout() {
+    let server = Server::start(&[]);
+    run(&["call", "--timeout", "200ms", &server.url("/demo"), "sleep", r#"{"ms":60000}"#]).expect_code(4);
+}
+
+#[test]
+fn a_call_outlives_the_connection_on_which_it_was_made() {
+    let server = Server::start(&[]);
+    let ended = run(&["call", &server.url("/demo"), "close-transport"]).expect_code(0);
+    assert_eq!(ended.json(), json!({"cut": true}));
+}
+
+#[test]
+fn without_resumption_the_outcome_is_unknown_and_said_to_be() {
+    let server = Server::start(&[]);
+    let ended = run(&["call", "--no-resume", &server.url("/demo"), "close-transport"]).expect_code(5);
+    assert!(ended.stderr.contains("unknown"), "{ended:?}");
+}
+
+#[test]
+fn a_session_can_be_left_and_taken_up_again() {
+    let server = Server::start(&[]);
+    let url = server.url("/demo");
+    let first = run(&["call", "--print-session", &url, "count"]).expect_code(0);
+    let id = first.stderr.trim().strip_prefix("session ").unwrap();
+    assert_eq!(id.len(), 36);
+
+    run(&["notify", "--session", id, &url, "log", r#"{"n":7}"#]).expect_code(0);
+    let logged = run(&["call", "--session", id, &url, "logged"]).expect_code(0);
+    assert_eq!(logged.json(), json!({"count": 1, "last": {"n": 7}}));
+    let count = run(&["call", "--session", id, &url, "count"]).expect_code(0);
+    assert_eq!(count.json(), json!({"count": 2, "isNew": false}));
+}
+
+#[test]
+fn a_notification_is_silent() {
+    let server = Server::start(&[]);
+    let ended = run(&["notify", &server.url("/demo"), "no-such-method"]).expect_code(0);
+    assert_eq!((ended.stdout.as_str(), ended.stderr.as_str()), ("", ""));
+}
+
+#[test]
+fn a_big_result_is_no_matter() {
+    let server = Server::start(&[]);
+    let ended = run(&["call", &server.url("/demo"), "big", r#"{"bytes":3000000}"#]).expect_code(0);
+    assert!(ended.stdout.len() > 3_000_000);
+}
+
+#[test]
+fn the_dialect_shows_in_the_result() {
+    let server = Server::start(&[]);
+    let params = r#"{"a":1,"b":2}"#;
+    assert_eq!(run(&["call", &server.url("/demo"), "add", params]).expect_code(0).json(), json!({"value": 3}));
+    let strict = run(&["call", "--dialect", "strict", &server.url("/strict"), "add", params]);
+    assert_eq!(strict.expect_code(0).json(), json!(3));
+}
+
+#[test]
+fn the_methods_of_the_library_cannot_be_called() {
+    let server = Server::start(&[]);
+    run(&["call", &server.url("/demo"), "ping"]).expect_code(2);
+}

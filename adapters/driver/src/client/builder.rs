@@ -1,0 +1,208 @@
+use super::handle::{Client, Guard};
+use super::handshake::{is_own, shake_hands};
+use super::target::Target;
+use crate::connection::{ConnectError, ConnectionEvent, Dial, EventHook, Hub};
+use crate::handler::{Dispatch, IntoDispatch, Router, Service};
+use crate::limits::Gate;
+use crate::registry::Errors;
+use crate::runtime::Runtime;
+use crate::session::{Attributes, Place, Session, Shared};
+use crate::task::{ClientParts, SessionTask};
+use crate::transport::{Side, TransportInfo, TransportKind, WebSocket};
+use bowline_core::{ClientConfig, Dialect, FirstConnect, InFlight, Limits, Reconnect, SessionId};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use std::fmt;
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A client before it connects. Kurento: `JsonRpcClientNettyWebSocket`.
+///
+/// Its defaults are those of PROTOCOL 7: connect timeout 5 s, request timeout 60 s, idle timeout 300 s, no heartbeat, retries for ever with
+/// back-off, but an error if the very first connection fails.
+#[must_use]
+pub struct ClientBuilder<R> {
+    runtime: R,
+    url: String,
+    label: Option<Box<str>>,
+    headers: HeaderMap,
+    max_message: usize,
+    dispatch: Arc<dyn Dispatch>,
+    hook: Option<EventHook>,
+    config: ClientConfig,
+}
+
+impl<R: Runtime> ClientBuilder<R> {
+    /// One for `url`: `ws://host[:port][/path]`.
+    pub fn new(runtime: R, url: &str) -> Self {
+        Self {
+            runtime,
+            url: url.to_owned(),
+            label: None,
+            headers: HeaderMap::new(),
+            max_message: 1024 * 1024,
+            dispatch: Router::new().into_dispatch(),
+            hook: None,
+            config: ClientConfig::default(),
+        }
+    }
+
+    /// What the log calls it; its address unless set. Kurento: `setLabel`.
+    pub fn label(mut self, label: &str) -> Self {
+        self.label = Some(label.into());
+        self
+    }
+
+    /// The dialect of the server's path (PROTOCOL 2).
+    pub fn dialect(mut self, dialect: Dialect) -> Self {
+        self.config.dialect = dialect;
+        self
+    }
+
+    /// A session to come back to, saved from an earlier run. What was in the air then is not known any more.
+    pub fn session(mut self, id: SessionId) -> Self {
+        self.config.session = Some(id);
+        self
+    }
+
+    /// Offers no resumption (PROTOCOL 6).
+    pub fn without_resumption(mut self) -> Self {
+        self.config.resume = false;
+        self
+    }
+
+    /// What becomes of calls that were sent when the connection broke, if the server does not know resumption.
+    pub fn in_flight(mut self, in_flight: InFlight) -> Self {
+        self.config.in_flight = in_flight;
+        self
+    }
+
+    /// From the dial to the answer of `connect`; 5 s.
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.config.connect_timeout = timeout;
+        self
+    }
+
+    /// From a call to its answer; 60 s.
+    pub fn request_timeout(mut self, timeout: Duration) -> Self {
+        self.config.request_timeout = timeout;
+        self
+    }
+
+    /// Without a frame in either direction for this long the client reconnects; 300 s. `None`: never.
+    pub fn idle_timeout(mut self, timeout: Option<Duration>) -> Self {
+        self.config.idle_timeout = timeout;
+        self
+    }
+
+    /// Pings the server at this interval (PROTOCOL 4). Kurento: `enableHeartbeat`.
+    pub fn heartbeat(mut self, interval: Duration) -> Self {
+        self.config.heartbeat = Some(interval);
+        self
+    }
+
+    /// How long to go on after a lost connection; for ever. Kurento: `setTryReconnectingForever`, `setTryReconnectingMaxTime`.
+    pub fn reconnect(mut self, reconnect: Reconnect) -> Self {
+        self.config.reconnect = reconnect;
+        self
+    }
+
+    /// What to do when the very first connection fails: by default, give up.
+    pub fn first_connect(mut self, first: FirstConnect) -> Self {
+        self.config.first_connect = first;
+        self
+    }
+
+    /// Sends `closeSession` on closing, so that the server does not keep the session. Kurento: `setSendCloseMessage`.
+    pub fn close_message(mut self) -> Self {
+        self.config.close_message = true;
+        self
+    }
+
+    /// Requests of the server that may run at once; 1.
+    pub fn concurrency(mut self, requests: usize) -> Self {
+        self.config.concurrency = requests.max(1);
+        self
+    }
+
+    /// Sends the header `name` with the handshake. Those that the handshake itself has are left out.
+    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        if !is_own(&name) {
+            self.headers.append(name, value);
+        }
+        self
+    }
+
+    /// What serves the server's requests and notifications; without it they are answered with -32601. Kurento: `setServerRequestHandler`.
+    pub fn service(mut self, service: impl Service) -> Self {
+        self.dispatch = service.into_dispatch();
+        self
+    }
+
+    /// Called with every event, those before the first connection too, by the client's task: it must not block.
+    pub fn on_event(mut self, hook: impl Fn(&ConnectionEvent) + Send + Sync + 'static) -> Self {
+        self.hook = Some(Box::new(hook));
+        self
+    }
+
+    /// Bytes of one message of the server's; 1 MiB. A larger one costs the connection.
+    pub fn max_message_size(mut self, bytes: usize) -> Self {
+        self.max_message = bytes;
+        self
+    }
+
+    /// The bounds of the session.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.config.limits = limits;
+        self
+    }
+
+    /// Connects, and returns when the session is there. With [`FirstConnect::Retry`] that may take as long as it takes; dropping the future ends it.
+    ///
+    /// # Errors
+    ///
+    /// See [`ConnectError`].
+    pub async fn connect(self) -> Result<Client, ConnectError> {
+        let Self { runtime, url, label, headers, max_message, dispatch, hook, config } = self;
+        let target = Target::parse(&url)?;
+        let path = Arc::from(target.path.split('?').next().unwrap_or("/"));
+        let place = Place { label: label.unwrap_or_else(|| url.into()), dialect: config.dialect, request_timeout: config.request_timeout };
+        let shared = Arc::new(Shared::new(Arc::new(place), path, Attributes::default()));
+        shared.set_id(config.session.as_ref());
+        let hub = Arc::new(Hub::new(hook));
+        let transports = Gate::new(usize::MAX);
+        let dial = dialler(runtime.clone(), Arc::new(Destination { target, headers, max_message }), Arc::clone(&transports));
+        let parts = ClientParts { config: Arc::new(config), dial, hub: Arc::clone(&hub), dispatch, errors: Errors::Hidden };
+        let session = Session { shared };
+        // From here on a future that is dropped closes the session.
+        let client = Client::new(Guard { session: session.clone(), hub: Arc::clone(&hub), transports });
+        runtime.clone().spawn(SessionTask::client(runtime, session, parts));
+        poll_fn(|cx| hub.poll_first(cx)).await?;
+        Ok(client)
+    }
+}
+
+struct Destination {
+    target: Target,
+    headers: HeaderMap,
+    max_message: usize,
+}
+
+/// What opens the client's transports.
+fn dialler<R: Runtime>(runtime: R, to: Arc<Destination>, transports: Arc<Gate>) -> Dial {
+    Box::new(move || {
+        let (runtime, to, permit) = (runtime.clone(), Arc::clone(&to), transports.enter());
+        Box::pin(async move {
+            let mut stream = runtime.connect(&to.target.host, to.target.port).await.map_err(ConnectError::Unreachable)?;
+            let unread = shake_hands(&mut stream, &to.target, &to.headers).await?;
+            let info = TransportInfo { kind: TransportKind::WebSocket, peer: None, headers: HeaderMap::new() };
+            Ok(WebSocket::new(stream, unread, Side::Client, to.max_message, info, permit))
+        })
+    })
+}
+
+impl<R> fmt::Debug for ClientBuilder<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientBuilder").field("url", &self.url).field("config", &self.config).finish_non_exhaustive()
+    }
+}

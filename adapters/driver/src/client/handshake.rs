@@ -1,0 +1,136 @@
+//! The client's side of the WebSocket handshake (RFC 6455 section 4.1).
+
+use super::target::Target;
+use crate::connection::ConnectError;
+use crate::runtime::BoxStream;
+use futures_util::io::{AsyncReadExt, AsyncWriteExt};
+use http::{HeaderMap, HeaderName, StatusCode};
+use tungstenite::handshake::client::generate_key;
+use tungstenite::handshake::derive_accept_key;
+
+/// Bytes of the answer's head.
+const MAX_HEAD: usize = 16 * 1024;
+/// Headers of the answer.
+const MAX_HEADERS: usize = 96;
+
+/// Asks for a WebSocket. Returns the bytes that came behind the answer.
+pub(super) async fn shake_hands(stream: &mut BoxStream, target: &Target, headers: &HeaderMap) -> Result<Vec<u8>, ConnectError> {
+    let key = generate_key();
+    let lost = ConnectError::Unreachable;
+    stream.write_all(&request(target, headers, &key)).await.map_err(lost)?;
+    stream.flush().await.map_err(lost)?;
+    let mut bytes = Vec::new();
+    let mut chunk = [0; 1024];
+    loop {
+        let n = stream.read(&mut chunk).await.map_err(lost)?;
+        if n == 0 {
+            return Err(ConnectError::Handshake("the server hung up".into()));
+        }
+        bytes.extend_from_slice(&chunk[..n]);
+        if let Some(length) = check(&bytes, &key)? {
+            return Ok(bytes.split_off(length));
+        }
+        if bytes.len() > MAX_HEAD {
+            return Err(ConnectError::Handshake("the answer's head is too large".into()));
+        }
+    }
+}
+
+/// Whether the handshake itself says this header.
+pub(super) fn is_own(name: &HeaderName) -> bool {
+    let name = name.as_str();
+    matches!(name, "host" | "upgrade" | "connection" | "content-length" | "transfer-encoding") || name.starts_with("sec-websocket-")
+}
+
+fn request(target: &Target, headers: &HeaderMap, key: &str) -> Vec<u8> {
+    let Target { path, authority, .. } = target;
+    let mut request = format!(
+        "GET {path} HTTP/1.1\r\nHost: {authority}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n"
+    )
+    .into_bytes();
+    for (name, value) in headers {
+        request.extend_from_slice(name.as_str().as_bytes());
+        request.extend_from_slice(b": ");
+        request.extend_from_slice(value.as_bytes());
+        request.extend_from_slice(b"\r\n");
+    }
+    request.extend_from_slice(b"\r\n");
+    request
+}
+
+/// Checks the answer at the start of `bytes`; its length, `None` if it is not complete.
+fn check(bytes: &[u8], key: &str) -> Result<Option<usize>, ConnectError> {
+    let wrong = |why: String| ConnectError::Handshake(why);
+    let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
+    let mut response = httparse::Response::new(&mut headers);
+    let length = match response.parse(bytes) {
+        Ok(httparse::Status::Complete(length)) => length,
+        Ok(httparse::Status::Partial) => return Ok(None),
+        Err(error) => return Err(wrong(error.to_string())),
+    };
+    let status = response.code.and_then(|code| StatusCode::from_u16(code).ok()).ok_or_else(|| wrong("a status is missing".into()))?;
+    if status != StatusCode::SWITCHING_PROTOCOLS {
+        return Err(ConnectError::Status(status));
+    }
+    let header = |name: &str| {
+        let found = response.headers.iter().find(|header| header.name.eq_ignore_ascii_case(name));
+        found.and_then(|header| std::str::from_utf8(header.value).ok()).map(str::trim)
+    };
+    let has_token =
+        |name: &str, token: &str| header(name).is_some_and(|value| value.split(',').any(|part| part.trim().eq_ignore_ascii_case(token)));
+    if !has_token("upgrade", "websocket") || !has_token("connection", "upgrade") {
+        return Err(wrong("the connection was not upgraded".into()));
+    }
+    if header("sec-websocket-accept") != Some(derive_accept_key(key.as_bytes()).as_str()) {
+        return Err(wrong("the key is not answered".into()));
+    }
+    for unasked in ["sec-websocket-extensions", "sec-websocket-protocol"] {
+        if header(unasked).is_some_and(|value| !value.is_empty()) {
+            return Err(wrong(format!("{unasked} was not asked for")));
+        }
+    }
+    Ok(Some(length))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
+    const GOOD: &str = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: WebSocket\r\nconnection: upgrade\r\n\
+        Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+
+    #[test]
+    fn an_answer_is_read_up_to_its_end() {
+        for cut in 0..GOOD.len() {
+            assert!(check(&GOOD.as_bytes()[..cut], KEY).unwrap().is_none(), "{cut}");
+        }
+        assert_eq!(check(format!("{GOOD}\u{1}").as_bytes(), KEY).unwrap(), Some(GOOD.len()));
+    }
+
+    #[test]
+    fn what_is_no_handshake_is_an_error() {
+        for (from, to) in [
+            ("WebSocket", "h2c"),
+            ("upgrade", "close"),
+            ("s3pP", "s3pp"),
+            ("HTTP", "SMTP"),
+            ("\r\n\r\n", "\r\nSec-WebSocket-Protocol: x\r\n\r\n"),
+        ] {
+            let answer = GOOD.replacen(from, to, 1);
+            assert!(matches!(check(answer.as_bytes(), KEY), Err(ConnectError::Handshake(_))), "{answer}");
+        }
+        let status = check(GOOD.replacen("101", "404", 1).as_bytes(), KEY);
+        assert!(matches!(status, Err(ConnectError::Status(StatusCode::NOT_FOUND))));
+    }
+
+    #[test]
+    fn the_request_is_one_that_a_server_takes() {
+        let target = Target::parse("ws://h:1/demo?x").unwrap();
+        let mut headers = HeaderMap::new();
+        headers.insert("x-own", http::HeaderValue::from_static("1"));
+        let text = String::from_utf8(request(&target, &headers, KEY)).unwrap();
+        assert!(text.starts_with("GET /demo?x HTTP/1.1\r\nHost: h:1\r\n") && text.ends_with("x-own: 1\r\n\r\n"), "{text}");
+    }
+}

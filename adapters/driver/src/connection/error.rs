@@ -1,0 +1,52 @@
+use bowline_core::ErrorObject;
+use http::StatusCode;
+use std::error::Error;
+use std::fmt;
+use std::io;
+
+/// Why a client could not connect.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// The address is none that can be connected to.
+    InvalidUrl(String),
+    /// The host's name does not resolve, or nobody answers there.
+    Unreachable(io::Error),
+    /// The server answered the handshake with this status.
+    Status(StatusCode),
+    /// What the server answered is no WebSocket handshake.
+    Handshake(String),
+    /// It took too long.
+    TimedOut,
+    /// The server answered `connect` with an error.
+    Refused(ErrorObject),
+    /// The connection was lost before `connect` was answered.
+    Lost,
+    /// The client was closed meanwhile.
+    Closed,
+}
+
+impl fmt::Display for ConnectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::InvalidUrl(why) => write!(f, "invalid address: {why}"),
+            Self::Unreachable(error) => write!(f, "cannot reach the server: {error}"),
+            Self::Status(status) => write!(f, "the server answered the handshake with HTTP status {status}"),
+            Self::Handshake(why) => write!(f, "no WebSocket handshake: {why}"),
+            Self::TimedOut => f.write_str("connecting took too long"),
+            Self::Refused(error) => write!(f, "the server refused the session: {error}"),
+            Self::Lost => f.write_str("the connection was lost before the server gave a session"),
+            Self::Closed => f.write_str("the client was closed"),
+        }
+    }
+}
+
+impl Error for ConnectError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Unreachable(error) => Some(error),
+            Self::Refused(error) => Some(error),
+            Self::InvalidUrl(_) | Self::Status(_) | Self::Handshake(_) | Self::TimedOut | Self::Lost | Self::Closed => None,
+        }
+    }
+}

@@ -1,0 +1,86 @@
+use bowline_core::ErrorObject;
+use std::any::Any;
+use std::error::Error;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// How a handler fails.
+///
+/// Every error becomes one by `?`. An [`ErrorObject`] is the answer as it is; of any other error the peer learns only that there was one (-32603),
+/// and the application gets it in its error event.
+pub struct HandlerError(Kind);
+
+enum Kind {
+    Answer(ErrorObject),
+    Uncaught(Box<dyn Error + Send + Sync>),
+}
+
+impl HandlerError {
+    /// The answer, or the error that is none of the peer's business.
+    pub(crate) fn into_answer(self) -> Result<ErrorObject, Box<dyn Error + Send + Sync>> {
+        match self.0 {
+            Kind::Answer(error) => Ok(error),
+            Kind::Uncaught(error) => Err(error),
+        }
+    }
+
+    pub(crate) fn uncaught(error: Box<dyn Error + Send + Sync>) -> Self {
+        match error.downcast::<ErrorObject>() {
+            Ok(answer) => Self(Kind::Answer(*answer)),
+            Err(error) => Self(Kind::Uncaught(error)),
+        }
+    }
+}
+
+impl<E: Error + Send + Sync + 'static> From<E> for HandlerError {
+    fn from(error: E) -> Self {
+        Self::uncaught(Box::new(error))
+    }
+}
+
+impl fmt::Debug for HandlerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Kind::Answer(error) => error.fmt(f),
+            Kind::Uncaught(error) => error.fmt(f),
+        }
+    }
+}
+
+/// A handler panicked; what it said.
+#[derive(Debug)]
+pub(crate) struct Panicked(String);
+
+/// Calls the application's code, whose panic must harm nobody else.
+pub(crate) fn guarded<T>(f: impl FnOnce() -> T) -> Result<T, Panicked> {
+    // What the closure has touched is the application's, or is not looked at again after a panic.
+    catch_unwind(AssertUnwindSafe(f)).map_err(|payload| Panicked::new(&*payload))
+}
+
+impl Panicked {
+    fn new(payload: &(dyn Any + Send)) -> Self {
+        let said = payload.downcast_ref::<&str>().copied().or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+        Self(said.unwrap_or("no message").to_owned())
+    }
+}
+
+impl fmt::Display for Panicked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the handler panicked: {}", self.0)
+    }
+}
+
+impl Error for Panicked {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_object_is_the_answer_and_anything_else_is_not() {
+        let answer = ErrorObject::new(7, "seven");
+        assert_eq!(HandlerError::from(answer.clone()).into_answer().unwrap(), answer);
+        let error = HandlerError::from(std::io::Error::other("disk")).into_answer().unwrap_err();
+        assert_eq!(error.to_string(), "disk");
+    }
+}

@@ -1,0 +1,27 @@
+#![doc = include_str!("lib.md")]
+#![forbid(unsafe_code)]
+
+mod client;
+mod clock;
+mod connection;
+mod handler;
+mod limits;
+mod owed;
+mod registry;
+mod runtime;
+mod server;
+mod session;
+mod task;
+mod transport;
+
+pub use bowline_core::{
+    Close, CloseReason, DecodeError, Dialect, ErrorObject, FirstConnect, InFlight, InvalidJson, Json, Limits, Reconnect, SessionId,
+};
+pub use client::{Client, ClientBuilder};
+pub use connection::{ConnectError, ConnectionEvent, Events, SessionKept};
+pub use handler::{Answered, Context, Handler, HandlerError, Responder, Router, Service, Transaction};
+pub use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+pub use runtime::{BoxStream, Runtime, Stream, Timer};
+pub use server::{Acceptor, BoundServer, PathOptions, RequestHead, Server, ServerHandle, ServerLimits};
+pub use session::{Attributes, CallError, NotifyError, Session};
+pub use transport::{TransportInfo, TransportKind};

@@ -1,0 +1,65 @@
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+/// Counts those inside, and lets no more in than `max`.
+pub(crate) struct Gate {
+    inside: AtomicUsize,
+    max: usize,
+    waiting: Mutex<Vec<Waker>>,
+}
+
+/// A place inside; given back when dropped.
+pub(crate) struct Permit(Arc<Gate>);
+
+impl Gate {
+    pub(crate) fn new(max: usize) -> Arc<Self> {
+        Arc::new(Self { inside: AtomicUsize::new(0), max, waiting: Mutex::default() })
+    }
+
+    /// A place, if there is one.
+    pub(crate) fn enter(self: &Arc<Self>) -> Option<Permit> {
+        self.inside
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |n| (n < self.max).then_some(n + 1))
+            .is_ok()
+            .then(|| Permit(Arc::clone(self)))
+    }
+
+    /// Ready when nobody is inside.
+    pub(crate) fn poll_empty(&self, cx: &Context<'_>) -> Poll<()> {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.inside.load(Ordering::Acquire) == 0 {
+            return Poll::Ready(());
+        }
+        if !waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
+            waiting.push(cx.waker().clone());
+        }
+        Poll::Pending
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        if self.0.inside.fetch_sub(1, Ordering::AcqRel) == 1 {
+            let waiting = std::mem::take(&mut *self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner));
+            waiting.into_iter().for_each(Waker::wake);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_gate_opens_again_when_somebody_leaves() {
+        let gate = Gate::new(2);
+        let cx = Context::from_waker(Waker::noop());
+        assert!(gate.poll_empty(&cx).is_ready());
+        let first = gate.enter().unwrap();
+        let _second = gate.enter().unwrap();
+        assert!(gate.enter().is_none() && gate.poll_empty(&cx).is_pending());
+        drop(first);
+        assert!(gate.enter().is_some());
+    }
+}

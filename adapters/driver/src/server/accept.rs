@@ -1,0 +1,169 @@
+//! One accepted connection: from its first byte to the session task.
+
+use super::head::{self, Refusal, RequestHead};
+use super::origin;
+use super::paths::{self, Pattern};
+use super::serving::{ServedPath, Serving};
+use crate::handler::guarded;
+use crate::runtime::{BoxStream, Runtime, timeout};
+use crate::session::Attributes;
+use crate::task::{Arrival, SessionTask};
+use crate::transport::{Side, TransportInfo, TransportKind, WebSocket, close_in_background};
+use bowline_core::Close;
+use futures_util::future::FutureExt;
+use futures_util::io::{AsyncReadExt, AsyncWriteExt};
+use http::{HeaderMap, StatusCode};
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// A connection over the limit of the server (RFC 6455 section 7.4.1 and its registry).
+const TRY_AGAIN_LATER: Close = Close { code: 1013, reason: "Too many connections" };
+
+/// A connection that became a transport.
+struct Upgraded {
+    path: Arc<ServedPath>,
+    head: RequestHead,
+    attributes: Attributes,
+    /// What came behind the request's head.
+    unread: Vec<u8>,
+}
+
+/// Serves a connection until its transport ends, or moves to another session.
+pub(super) async fn serve<R: Runtime>(serving: Arc<Serving<R>>, mut stream: BoxStream, peer: Option<SocketAddr>) {
+    let Some(handshake) = serving.handshakes.enter() else {
+        refuse_at_once(&mut stream);
+        return;
+    };
+    // Boxed, so that an idle session does not carry the room that its handshake took.
+    let upgraded = Box::pin(upgrade(&serving, &mut stream, peer)).await;
+    drop(handshake);
+    if let Some(task) = upgraded.and_then(|upgraded| start(&serving, upgraded, stream)) {
+        drop(serving);
+        task.await;
+    }
+}
+
+/// The handshake, within its time.
+async fn upgrade<R: Runtime>(serving: &Serving<R>, stream: &mut BoxStream, peer: Option<SocketAddr>) -> Option<Upgraded> {
+    let timer = serving.runtime.timer(Instant::now() + serving.limits.handshake_timeout);
+    match timeout(timer, shake_hands(serving, stream, peer)).await {
+        Some(Ok(upgraded)) => upgraded,
+        Some(Err(error)) => {
+            tracing::debug!(?peer, %error, "a handshake failed");
+            None
+        }
+        None => {
+            tracing::debug!(?peer, "a handshake took too long");
+            // Kurento's Java client waits for ever for an answer that never comes.
+            say(stream, StatusCode::REQUEST_TIMEOUT);
+            None
+        }
+    }
+}
+
+async fn shake_hands<R: Runtime>(serving: &Serving<R>, stream: &mut BoxStream, peer: Option<SocketAddr>) -> io::Result<Option<Upgraded>> {
+    let refusal = match read_head(stream, serving.limits.max_head_bytes, peer).await? {
+        Ok((head, unread)) => match admit(serving, &head) {
+            Ok((path, attributes, answer)) => {
+                stream.write_all(&answer).await?;
+                stream.flush().await?;
+                return Ok(Some(Upgraded { path, head, attributes, unread }));
+            }
+            Err(refusal) => refusal,
+        },
+        Err(refusal) => refusal,
+    };
+    tracing::debug!(?peer, status = refusal.0.as_u16(), "refused");
+    stream.write_all(refusal.to_string().as_bytes()).await?;
+    stream.close().await?;
+    Ok(None)
+}
+
+/// The request's head, and what came behind it.
+async fn read_head(stream: &mut BoxStream, max: usize, peer: Option<SocketAddr>) -> io::Result<Result<(RequestHead, Vec<u8>), Refusal>> {
+    let mut bytes = Vec::new();
+    let mut chunk = [0; 2048];
+    loop {
+        let n = stream.read(&mut chunk).await?;
+        if n == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        bytes.extend_from_slice(&chunk[..n]);
+        match head::parse(&bytes, peer) {
+            Ok(Some((head, length))) if length <= max => return Ok(Ok((head, bytes.split_off(length)))),
+            Ok(None) if bytes.len() < max => {}
+            Ok(_) => return Ok(Err(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE.into())),
+            Err(refusal) => return Ok(Err(refusal)),
+        }
+    }
+}
+
+/// Decides whether a request gets a transport (PROTOCOL 9), and with which answer.
+fn admit<R: Runtime>(serving: &Serving<R>, head: &RequestHead) -> Result<(Arc<ServedPath>, Attributes, Vec<u8>), Refusal> {
+    let path = find(&serving.paths, head.path()).ok_or(StatusCode::NOT_FOUND)?;
+    let key = head::websocket_key(head)?;
+    if !origin::is_allowed(&path.origins, head.host(), head.origin()) {
+        return Err(StatusCode::FORBIDDEN.into());
+    }
+    let mut attributes = Attributes::default();
+    for interceptor in &serving.interceptors {
+        let decided = guarded(|| interceptor(head, &mut attributes));
+        decided.unwrap_or_else(|panicked| {
+            tracing::error!(error = %panicked, "an interceptor failed");
+            Err(StatusCode::INTERNAL_SERVER_ERROR)
+        })?;
+    }
+    Ok((Arc::clone(path), attributes, head::switching_protocols(key)))
+}
+
+fn find<'a>(paths: &'a [(Pattern, Arc<ServedPath>)], path: &str) -> Option<&'a Arc<ServedPath>> {
+    let at = paths::find(paths.iter().map(|(pattern, _)| pattern), path)?;
+    paths.get(at).map(|(_, served)| served)
+}
+
+/// The session task of a new transport; `None` if there is no randomness to be had for its id.
+fn start<R: Runtime>(serving: &Serving<R>, upgraded: Upgraded, stream: BoxStream) -> Option<SessionTask<R>> {
+    let Upgraded { path, head, attributes, unread } = upgraded;
+    let mut random = [0; 16];
+    if let Err(error) = getrandom::fill(&mut random) {
+        tracing::error!(%error, "no randomness for a session's id");
+        return None;
+    }
+    let mut headers = HeaderMap::new();
+    for name in &path.kept_headers {
+        for value in head.headers().get_all(name) {
+            headers.append(name, value.clone());
+        }
+    }
+    let info = TransportInfo { kind: TransportKind::WebSocket, peer: head.peer(), headers };
+    let asked = if *head.path() == *path.name { Arc::clone(&path.name) } else { head.path().into() };
+    let connection = serving.connections.enter();
+    let is_full = connection.is_none();
+    let transport = WebSocket::new(stream, unread, Side::Server, path.max_message, info, connection);
+    // A refusal that will pass is said by a Close frame: after an HTTP status Kurento's Java client never tries again.
+    if is_full {
+        tracing::warn!("too many connections");
+        close_in_background(&serving.runtime, transport, TRY_AGAIN_LATER);
+        return None;
+    }
+    if serving.registry.is_stopping() {
+        close_in_background(&serving.runtime, transport, Close::GOING_AWAY);
+        return None;
+    }
+    let arrival = Arrival { transport, path: asked, attributes };
+    Some(SessionTask::server(serving.runtime.clone(), Arc::clone(&path.home), arrival, random))
+}
+
+/// There is no place for another handshake.
+fn refuse_at_once(stream: &mut BoxStream) {
+    tracing::warn!("too many handshakes");
+    say(stream, StatusCode::SERVICE_UNAVAILABLE);
+}
+
+/// Answers with a status, if the connection takes it at once: nobody waits for it.
+fn say(stream: &mut BoxStream, status: StatusCode) {
+    let _ = stream.write(Refusal(status).to_string().as_bytes()).now_or_never();
+    let _ = stream.close().now_or_never();
+}

@@ -1,0 +1,205 @@
+//! The head of an HTTP request, and the answers to it.
+
+use http::header::{CONNECTION, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN, UPGRADE};
+use http::{Method, StatusCode, Uri};
+use std::fmt;
+use std::net::SocketAddr;
+
+/// More headers than any client sends.
+const MAX_HEADERS: usize = 96;
+
+/// The head of the request with which a client asks for a transport, as interceptors see it.
+#[derive(Clone, Debug)]
+pub struct RequestHead {
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    peer: Option<SocketAddr>,
+}
+
+impl RequestHead {
+    /// The path that was asked for, without its query.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        self.uri.path()
+    }
+
+    /// What follows the path behind a `?`.
+    #[must_use]
+    pub fn query(&self) -> Option<&str> {
+        self.uri.query()
+    }
+
+    /// All headers.
+    #[must_use]
+    pub fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    /// The value of header `name`, if it is there and is text.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// The peer's address, if the stream has one.
+    #[must_use]
+    pub fn peer(&self) -> Option<SocketAddr> {
+        self.peer
+    }
+
+    pub(super) fn host(&self) -> Option<&str> {
+        self.header(HOST.as_str())
+    }
+
+    pub(super) fn origin(&self) -> Option<&str> {
+        // One that is no text fits no host either.
+        self.headers.get(ORIGIN).map(|origin| origin.to_str().unwrap_or(""))
+    }
+}
+
+/// A request that gets no transport: the status that says so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Refusal(pub(super) StatusCode);
+
+impl From<StatusCode> for Refusal {
+    fn from(status: StatusCode) -> Self {
+        Self(status)
+    }
+}
+
+/// The request at the start of `bytes` and its length, `None` if it is not complete.
+pub(super) fn parse(bytes: &[u8], peer: Option<SocketAddr>) -> Result<Option<(RequestHead, usize)>, Refusal> {
+    const BAD: Refusal = Refusal(StatusCode::BAD_REQUEST);
+    let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
+    let mut request = httparse::Request::new(&mut headers);
+    let length = match request.parse(bytes) {
+        Ok(httparse::Status::Complete(length)) => length,
+        Ok(httparse::Status::Partial) => return Ok(None),
+        Err(httparse::Error::TooManyHeaders) => return Err(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE.into()),
+        Err(_) => return Err(BAD),
+    };
+    let (Some(method), Some(target)) = (request.method, request.path) else { return Err(BAD) };
+    if request.version != Some(1) {
+        return Err(StatusCode::HTTP_VERSION_NOT_SUPPORTED.into());
+    }
+    let mut map = HeaderMap::with_capacity(request.headers.len());
+    for header in request.headers.iter() {
+        let name = HeaderName::from_bytes(header.name.as_bytes()).map_err(|_| BAD)?;
+        map.append(name, HeaderValue::from_bytes(header.value).map_err(|_| BAD)?);
+    }
+    let head = RequestHead {
+        method: Method::from_bytes(method.as_bytes()).map_err(|_| BAD)?,
+        uri: target.parse().map_err(|_| BAD)?,
+        headers: map,
+        peer,
+    };
+    Ok(Some((head, length)))
+}
+
+/// The key of a WebSocket handshake (RFC 6455 section 4.2.1).
+pub(super) fn websocket_key(head: &RequestHead) -> Result<&str, Refusal> {
+    if head.method != Method::GET {
+        return Err(StatusCode::METHOD_NOT_ALLOWED.into());
+    }
+    if !has_token(head, &UPGRADE, "websocket") || !has_token(head, &CONNECTION, "upgrade") {
+        return Err(StatusCode::UPGRADE_REQUIRED.into());
+    }
+    if head.header("sec-websocket-version") != Some("13") {
+        return Err(StatusCode::UPGRADE_REQUIRED.into());
+    }
+    // 16 bytes in base64.
+    head.header("sec-websocket-key").filter(|key| key.len() == 24 && head.host().is_some()).ok_or(StatusCode::BAD_REQUEST.into())
+}
+
+fn has_token(head: &RequestHead, name: &HeaderName, token: &str) -> bool {
+    let values = head.headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).any(|part| part.trim().eq_ignore_ascii_case(token))
+}
+
+/// The answer that turns the connection into a WebSocket.
+pub(super) fn switching_protocols(key: &str) -> Vec<u8> {
+    let accept = tungstenite::handshake::derive_accept_key(key.as_bytes());
+    format!("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: {accept}\r\n\r\n")
+        .into_bytes()
+}
+
+/// The answer to a request that gets no transport.
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(status) = *self;
+        let reason = status.canonical_reason().unwrap_or("Refused");
+        let text = match status {
+            StatusCode::UPGRADE_REQUIRED => "This path speaks JSON-RPC 2.0 over WebSocket (version 13).\n",
+            StatusCode::NOT_FOUND => "Nothing is served here.\n",
+            StatusCode::FORBIDDEN => "This origin may not connect.\n",
+            _ => reason,
+        };
+        write!(f, "HTTP/1.1 {} {reason}\r\nConnection: close\r\n", status.as_str())?;
+        if status == StatusCode::UPGRADE_REQUIRED {
+            f.write_str("Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n")?;
+        }
+        if status == StatusCode::METHOD_NOT_ALLOWED {
+            f.write_str("Allow: GET\r\n")?;
+        }
+        write!(f, "Content-Type: text/plain; charset=utf-8\r\nContent-Length: {}\r\n\r\n{text}", text.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = "GET /demo?x=1 HTTP/1.1\r\nHost: h:1\r\nUpgrade: WebSocket\r\nConnection: keep-alive, Upgrade\r\n\
+        Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nOrigin: h:1\r\n\r\n";
+
+    fn key_of(text: &str) -> Result<String, Refusal> {
+        let (head, _) = parse(text.as_bytes(), None)?.expect("complete");
+        websocket_key(&head).map(str::to_owned)
+    }
+
+    #[test]
+    fn a_handshake_is_read_up_to_its_end() {
+        let mut bytes = GOOD.as_bytes().to_vec();
+        for cut in 0..GOOD.len() {
+            assert!(parse(&bytes[..cut], None).unwrap().is_none(), "{cut}");
+        }
+        bytes.extend_from_slice(b"\x81\x00");
+        let (head, length) = parse(&bytes, None).unwrap().unwrap();
+        assert_eq!(
+            (head.path(), head.query(), head.host(), head.origin(), length),
+            ("/demo", Some("x=1"), Some("h:1"), Some("h:1"), GOOD.len())
+        );
+        let answer = String::from_utf8(switching_protocols(websocket_key(&head).unwrap())).unwrap();
+        assert!(answer.contains("Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"), "RFC 6455 section 1.3: {answer}");
+    }
+
+    #[test]
+    fn what_is_no_handshake_is_refused() {
+        for (from, to, status) in [
+            ("GET", "POST", StatusCode::METHOD_NOT_ALLOWED),
+            ("Upgrade: WebSocket\r\n", "", StatusCode::UPGRADE_REQUIRED),
+            ("keep-alive, Upgrade", "keep-alive", StatusCode::UPGRADE_REQUIRED),
+            ("Version: 13", "Version: 8", StatusCode::UPGRADE_REQUIRED),
+            ("ZQ==", "", StatusCode::BAD_REQUEST),
+            ("Host: h:1\r\n", "", StatusCode::BAD_REQUEST),
+            ("GET /demo", "GET demo demo", StatusCode::BAD_REQUEST),
+            ("HTTP/1.1", "HTTP/9", StatusCode::BAD_REQUEST),
+            ("HTTP/1.1", "HTTP/1.0", StatusCode::HTTP_VERSION_NOT_SUPPORTED),
+        ] {
+            assert_eq!(key_of(&GOOD.replacen(from, to, 1)), Err(Refusal(status)), "{from} -> {to}");
+        }
+        let many = GOOD.replacen("Host", &"X: y\r\n".repeat(MAX_HEADERS).add("Host"), 1);
+        assert_eq!(key_of(&many), Err(Refusal(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE)));
+    }
+
+    #[test]
+    fn a_refusal_is_a_whole_answer() {
+        let text = Refusal(StatusCode::UPGRADE_REQUIRED).to_string();
+        assert!(text.starts_with("HTTP/1.1 426 Upgrade Required\r\n") && text.contains("\r\nSec-WebSocket-Version: 13\r\n"));
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        assert!(head.ends_with(&format!("Content-Length: {}", body.len())));
+    }
+
+    use std::ops::Add;
+}

@@ -1,0 +1,285 @@
+mod accept;
+mod head;
+mod options;
+mod origin;
+mod paths;
+mod serving;
+mod signal;
+
+use crate::handler::Service;
+use crate::limits::Gate;
+use crate::registry::{Home, Registry};
+use crate::runtime::{BoxStream, Runtime, sleep};
+use crate::session::{Attributes, Place};
+pub use head::RequestHead;
+use http::StatusCode;
+pub use options::{PathOptions, ServerLimits};
+use paths::Pattern;
+use serving::{Control, Interceptor, ServedPath, Serving};
+use signal::Signal;
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+/// How long a call of a server's handler waits for its answer, unless it says otherwise.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+/// The first and the longest pause after an error of `accept`.
+const ACCEPT_PAUSE: (Duration, Duration) = (Duration::from_millis(5), Duration::from_secs(1));
+
+/// A server before it listens: its paths, its interceptors, its limits. Kurento: `JsonRpcConfigurer`.
+pub struct Server<R> {
+    runtime: R,
+    paths: Vec<NewPath>,
+    interceptors: Vec<Box<Interceptor>>,
+    limits: ServerLimits,
+}
+
+struct NewPath {
+    pattern: Box<str>,
+    options: PathOptions,
+    dispatch: Arc<dyn crate::handler::Dispatch>,
+}
+
+impl<R: Runtime> Server<R> {
+    /// One that serves nothing yet.
+    #[must_use]
+    pub fn new(runtime: R) -> Self {
+        Self { runtime, paths: Vec::new(), interceptors: Vec::new(), limits: ServerLimits::default() }
+    }
+
+    /// Serves the path `pattern`, exact or with a trailing `/*` for everything below it, with the default options. Kurento:
+    /// `JsonRpcHandlerRegistry.addHandler`.
+    #[must_use]
+    pub fn path(self, pattern: &str, service: impl Service) -> Self {
+        self.path_with(pattern, PathOptions::default(), service)
+    }
+
+    /// As [`path`](Self::path), with options.
+    #[must_use]
+    pub fn path_with(mut self, pattern: &str, options: PathOptions, service: impl Service) -> Self {
+        self.paths.push(NewPath { pattern: pattern.into(), options, dispatch: service.into_dispatch() });
+        self
+    }
+
+    /// Asks `interceptor` about every transport before it is opened: it may refuse it with a status, or add attributes to the session
+    /// that comes of it (an existing session to which it leads keeps what it has). Several are asked in the order in which they were added.
+    #[must_use]
+    pub fn intercept(
+        mut self,
+        interceptor: impl Fn(&RequestHead, &mut Attributes) -> Result<(), StatusCode> + Send + Sync + 'static,
+    ) -> Self {
+        self.interceptors.push(Box::new(interceptor));
+        self
+    }
+
+    /// The bounds of the server as a whole.
+    #[must_use]
+    pub fn limits(mut self, limits: ServerLimits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Listens on `address`, `host:port`; port 0 takes a free one. Connections are taken by [`BoundServer::serve`].
+    ///
+    /// # Errors
+    ///
+    /// `InvalidInput` as for [`build`](Self::build), or what the operating system says.
+    pub async fn bind(self, address: &str) -> io::Result<BoundServer<R>> {
+        let acceptor = self.build()?;
+        let runtime = &acceptor.serving.runtime;
+        let listener = runtime.bind(address).await?;
+        let local_addr = runtime.local_addr(&listener)?;
+        Ok(BoundServer { acceptor, listener, local_addr })
+    }
+
+    /// The server without a listener, for connections that somebody else accepts.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidInput` if a pattern is none, or stands for two services.
+    pub fn build(self) -> io::Result<Acceptor<R>> {
+        let invalid = |why: String| io::Error::new(io::ErrorKind::InvalidInput, why);
+        let registry = Arc::new(Registry::new(self.limits.max_sessions));
+        let mut paths: Vec<(Pattern, Arc<ServedPath>)> = Vec::new();
+        for (scope, new) in (0..).zip(self.paths) {
+            let pattern = Pattern::parse(&new.pattern)
+                .ok_or_else(|| invalid(format!("`{}` is no path: it has to begin with `/` and may end in `/*`", new.pattern)))?;
+            if paths.iter().any(|(other, _)| *other == pattern) {
+                return Err(invalid(format!("two services for `{}`", new.pattern)));
+            }
+            paths.push((pattern, Arc::new(new.serve(scope, &registry))));
+        }
+        let serving = Serving {
+            runtime: self.runtime,
+            paths,
+            interceptors: self.interceptors,
+            registry,
+            connections: Gate::new(self.limits.max_connections),
+            handshakes: Gate::new(self.limits.max_handshakes),
+            limits: self.limits,
+            stopping: Signal::default(),
+            stopped: Signal::default(),
+        };
+        Ok(Acceptor { serving: Arc::new(serving) })
+    }
+}
+
+impl NewPath {
+    fn serve(self, scope: u32, registry: &Arc<Registry>) -> ServedPath {
+        let Self { pattern, options, dispatch } = self;
+        let place = Place {
+            label: options.label.unwrap_or_else(|| pattern.clone()),
+            dialect: options.config.dialect,
+            request_timeout: REQUEST_TIMEOUT,
+        };
+        let home = Home {
+            registry: Arc::clone(registry),
+            scope,
+            max_sessions: options.max_sessions,
+            config: Arc::new(options.config),
+            place: Arc::new(place),
+            dispatch,
+            errors: options.errors,
+        };
+        ServedPath {
+            name: pattern.into(),
+            origins: options.origins,
+            kept_headers: options.kept_headers,
+            max_message: options.max_message,
+            home: Arc::new(home),
+        }
+    }
+}
+
+impl<R> fmt::Debug for Server<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let paths: Vec<_> = self.paths.iter().map(|path| &path.pattern).collect();
+        f.debug_struct("Server").field("paths", &paths).field("limits", &self.limits).finish_non_exhaustive()
+    }
+}
+
+/// A server that listens.
+pub struct BoundServer<R: Runtime> {
+    acceptor: Acceptor<R>,
+    listener: R::Listener,
+    local_addr: SocketAddr,
+}
+
+impl<R: Runtime> BoundServer<R> {
+    /// The address on which it listens.
+    #[must_use]
+    pub fn local_addr(&self) -> SocketAddr {
+        self.local_addr
+    }
+
+    /// What stops it.
+    #[must_use]
+    pub fn handle(&self) -> ServerHandle {
+        self.acceptor.handle()
+    }
+
+    /// Takes connections until [`ServerHandle::shutdown`] has ended everything. Dropped, it takes no more; the sessions go on.
+    pub async fn serve(self) {
+        let Self { acceptor, listener, .. } = self;
+        let serving = &acceptor.serving;
+        let mut pause = ACCEPT_PAUSE.0;
+        while let Some(accepted) = accept_next(serving, &listener).await {
+            match accepted {
+                Ok((stream, peer)) => {
+                    pause = ACCEPT_PAUSE.0;
+                    serving.runtime.spawn(accept::serve(Arc::clone(serving), stream, Some(peer)));
+                }
+                // The connection was gone before it was taken.
+                Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) => {}
+                Err(error) => {
+                    // Most likely there is no file descriptor left: somebody has to go before anybody can come.
+                    tracing::warn!(%error, "cannot accept a connection");
+                    sleep(serving.runtime.timer(Instant::now() + pause)).await;
+                    pause = (pause * 2).min(ACCEPT_PAUSE.1);
+                }
+            }
+        }
+        drop(listener);
+        serving.stopped.wait().await;
+    }
+}
+
+/// The next connection; `None` once no more are wanted.
+async fn accept_next<R: Runtime>(serving: &Serving<R>, listener: &R::Listener) -> Option<io::Result<(BoxStream, SocketAddr)>> {
+    let mut accepting = pin!(serving.runtime.accept(listener));
+    poll_fn(|cx| {
+        if serving.stopping.poll(cx).is_ready() {
+            return Poll::Ready(None);
+        }
+        accepting.as_mut().poll(cx).map(Some)
+    })
+    .await
+}
+
+impl<R: Runtime> fmt::Debug for BoundServer<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BoundServer").field("local_addr", &self.local_addr).finish_non_exhaustive()
+    }
+}
+
+/// A server without a listener: it takes the connections that it is given.
+pub struct Acceptor<R> {
+    serving: Arc<Serving<R>>,
+}
+
+impl<R: Runtime> Acceptor<R> {
+    /// Serves a connection from its first byte, which may be one of TLS that has been unwrapped already, until its transport ends or moves to
+    /// another session.
+    pub async fn serve_stream(&self, stream: BoxStream, peer: Option<SocketAddr>) {
+        accept::serve(Arc::clone(&self.serving), stream, peer).await;
+    }
+
+    /// What stops it.
+    #[must_use]
+    pub fn handle(&self) -> ServerHandle {
+        ServerHandle { control: Arc::clone(&self.serving) as Arc<dyn Control> }
+    }
+}
+
+impl<R> Clone for Acceptor<R> {
+    fn clone(&self) -> Self {
+        Self { serving: Arc::clone(&self.serving) }
+    }
+}
+
+impl<R> fmt::Debug for Acceptor<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Acceptor").finish_non_exhaustive()
+    }
+}
+
+/// Stops a server, from anywhere.
+#[derive(Clone)]
+pub struct ServerHandle {
+    control: Arc<dyn Control>,
+}
+
+impl ServerHandle {
+    /// How many sessions there are, attached or not.
+    #[must_use]
+    pub fn session_count(&self) -> usize {
+        self.control.session_count()
+    }
+
+    /// Takes no more connections, closes every session with [`CloseReason::Shutdown`](crate::CloseReason::Shutdown) and its transport with 1001, and
+    /// waits until they are gone. What is left after `grace` is dropped.
+    pub async fn shutdown(&self, grace: Duration) {
+        Arc::clone(&self.control).shutdown(grace).await;
+    }
+}
+
+impl fmt::Debug for ServerHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerHandle").field("sessions", &self.session_count()).finish_non_exhaustive()
+    }
+}

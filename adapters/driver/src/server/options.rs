@@ -1,0 +1,155 @@
+use crate::registry::Errors;
+use bowline_core::{Dialect, Limits, ServerConfig};
+use http::HeaderName;
+use std::time::Duration;
+
+/// How a path is served. Kurento: `JsonRpcHandlerRegistration`.
+///
+/// ```
+/// use bowline::{Dialect, PathOptions};
+/// use std::time::Duration;
+///
+/// let options = PathOptions::new().dialect(Dialect::Strict).ping_watchdog().reconnection_timeout(Duration::from_secs(30));
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct PathOptions {
+    pub(super) label: Option<Box<str>>,
+    pub(super) origins: Vec<Box<str>>,
+    pub(super) max_sessions: usize,
+    pub(super) max_message: usize,
+    pub(super) kept_headers: Vec<HeaderName>,
+    pub(super) errors: Errors,
+    pub(super) config: ServerConfig,
+}
+
+impl Default for PathOptions {
+    fn default() -> Self {
+        Self {
+            label: None,
+            origins: Vec::new(),
+            max_sessions: usize::MAX,
+            max_message: 1024 * 1024,
+            kept_headers: Vec::new(),
+            errors: Errors::Hidden,
+            config: ServerConfig::default(),
+        }
+    }
+}
+
+impl PathOptions {
+    /// The defaults: Kurento's dialect, no watchdog, 10 s reconnection timeout, resumption, pages of the same origin only.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// What the log calls its sessions; its path unless set. Kurento: `withLabel`.
+    pub fn label(mut self, label: &str) -> Self {
+        self.label = Some(label.into());
+        self
+    }
+
+    /// How its messages look on the wire (PROTOCOL 2).
+    pub fn dialect(mut self, dialect: Dialect) -> Self {
+        self.config.dialect = dialect;
+        self
+    }
+
+    /// Closes the transport of a client that announced pings and stays silent (PROTOCOL 4). Kurento: `withPingWatchdog(true)`.
+    pub fn ping_watchdog(mut self) -> Self {
+        self.config.watchdog = true;
+        self
+    }
+
+    /// Allows the web pages of `origin`: `https://example.org`, `example.org:8443`, or `*` for all. Once one is set, no other may connect, those of
+    /// the same host neither (PROTOCOL 9). Kurento: `withAllowedOrigins`.
+    pub fn allowed_origin(mut self, origin: &str) -> Self {
+        self.origins.push(origin.into());
+        self
+    }
+
+    /// Sessions that may exist at once on this path, attached or not; as many as the server has room for, unless set. One more is closed
+    /// with 1013.
+    pub fn max_sessions(mut self, max: usize) -> Self {
+        self.max_sessions = max;
+        self
+    }
+
+    /// Requests of one session that may run at once; 1, as in Kurento.
+    pub fn concurrency(mut self, requests: usize) -> Self {
+        self.config.concurrency = requests.max(1);
+        self
+    }
+
+    /// How long a session without a transport waits for its client; 10 s. A session can set its own.
+    pub fn reconnection_timeout(mut self, timeout: Duration) -> Self {
+        self.config.grace = timeout;
+        self
+    }
+
+    /// Grants resumption to nobody (PROTOCOL 6).
+    pub fn without_resumption(mut self) -> Self {
+        self.config.resume = false;
+        self
+    }
+
+    /// Bytes of one message of the peer's; 1 MiB. A larger one closes the transport with 1009.
+    pub fn max_message_size(mut self, bytes: usize) -> Self {
+        self.max_message = bytes;
+        self
+    }
+
+    /// Keeps the request's header `name` in the session's [`TransportInfo`](crate::TransportInfo). A name that no header can have is ignored.
+    pub fn keep_header(mut self, name: &str) -> Self {
+        self.kept_headers.extend(HeaderName::from_bytes(name.as_bytes()));
+        self
+    }
+
+    /// Puts the text of errors that are no answers into `data`, for debugging. Off: it may say what is nobody's business.
+    pub fn expose_errors(mut self) -> Self {
+        self.errors = Errors::Exposed;
+        self
+    }
+
+    /// The bounds of each session.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.config.limits = limits;
+        self
+    }
+}
+
+/// The bounds of a server as a whole.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ServerLimits {
+    /// Transports at once, beside those in their handshake; 65,536. One more is closed with 1013.
+    pub max_connections: usize,
+    /// Sessions at once on all paths, attached or not; 65,536.
+    pub max_sessions: usize,
+    /// Connections at once that have not finished their handshake; 1,024. One more is answered with 503.
+    pub max_handshakes: usize,
+    /// How long a handshake may take; 10 s.
+    pub handshake_timeout: Duration,
+    /// Bytes of a request's head; 16 KiB. A larger one is answered with 431.
+    pub max_head_bytes: usize,
+}
+
+impl Default for ServerLimits {
+    fn default() -> Self {
+        Self {
+            max_connections: 65_536,
+            max_sessions: 65_536,
+            max_handshakes: 1024,
+            handshake_timeout: Duration::from_secs(10),
+            max_head_bytes: 16 * 1024,
+        }
+    }
+}
+
+impl ServerLimits {
+    /// The defaults.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}

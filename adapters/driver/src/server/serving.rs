@@ -1,0 +1,79 @@
+use super::head::RequestHead;
+use super::options::ServerLimits;
+use super::paths::Pattern;
+use super::signal::Signal;
+use crate::limits::Gate;
+use crate::registry::{Home, Registry};
+use crate::runtime::{Runtime, timeout};
+use crate::session::Attributes;
+use http::{HeaderName, StatusCode};
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::ready;
+use std::time::{Duration, Instant};
+
+/// After the grace of a shutdown, what is left is ended; this long it may take to see that.
+const AFTER_KILL: Duration = Duration::from_secs(1);
+
+pub(super) type Interceptor = dyn Fn(&RequestHead, &mut Attributes) -> Result<(), StatusCode> + Send + Sync;
+
+/// A server at work.
+pub(super) struct Serving<R> {
+    pub(super) runtime: R,
+    pub(super) paths: Vec<(Pattern, Arc<ServedPath>)>,
+    pub(super) interceptors: Vec<Box<Interceptor>>,
+    pub(super) limits: ServerLimits,
+    pub(super) registry: Arc<Registry>,
+    pub(super) connections: Arc<Gate>,
+    pub(super) handshakes: Arc<Gate>,
+    /// No more connections are wanted.
+    pub(super) stopping: Signal,
+    /// Everything has ended.
+    pub(super) stopped: Signal,
+}
+
+/// One path of it.
+pub(super) struct ServedPath {
+    pub(super) name: Arc<str>,
+    pub(super) origins: Vec<Box<str>>,
+    pub(super) kept_headers: Vec<HeaderName>,
+    pub(super) max_message: usize,
+    pub(super) home: Arc<Home>,
+}
+
+/// What a handle can do, whatever the runtime.
+pub(super) trait Control: Send + Sync {
+    fn session_count(&self) -> usize;
+    fn shutdown(self: Arc<Self>, grace: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>>;
+}
+
+impl<R: Runtime> Control for Serving<R> {
+    fn session_count(&self) -> usize {
+        self.registry.session_count()
+    }
+
+    fn shutdown(self: Arc<Self>, grace: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        Box::pin(async move {
+            self.stopping.give();
+            self.registry.stop();
+            if self.all_ended(grace).await.is_none() {
+                self.registry.kill();
+                // A handler that blocks its thread cannot be ended; nobody waits for it.
+                let _ = self.all_ended(AFTER_KILL).await;
+            }
+            self.stopped.give();
+        })
+    }
+}
+
+impl<R: Runtime> Serving<R> {
+    async fn all_ended(&self, within: Duration) -> Option<()> {
+        let timer = self.runtime.timer(Instant::now() + within);
+        let ended = poll_fn(|cx| {
+            ready!(self.registry.poll_empty(cx));
+            self.connections.poll_empty(cx)
+        });
+        timeout(timer, ended).await
+    }
+}

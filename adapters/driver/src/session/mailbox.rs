@@ -1,0 +1,466 @@
+use super::attributes::Attributes;
+use super::call::CallTag;
+use crate::owed::AnswerSlot;
+use crate::transport::WebSocket;
+use bowline_core::{CallId, CallOutcome, CloseReason, Instant, Json, Outcome, Responder};
+use std::collections::VecDeque;
+use std::mem;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+use tungstenite::Utf8Bytes;
+
+/// Calls and notifications that may wait for the session's task. Answers are bounded by the requests in flight.
+const POSTS: usize = 256;
+
+/// The way from a session's handles to its task.
+///
+/// What goes to the peer keeps its order; what concerns the session itself goes past it, so that a full buffer blocks no reconnection.
+pub(crate) struct Mailbox(Mutex<State>);
+
+/// What keeps its order.
+pub(crate) enum Ordered {
+    Call { method: Box<str>, params: Option<Json<'static>>, deadline: Instant, tag: CallTag },
+    Notify { method: Box<str>, params: Option<Json<'static>> },
+    Answer { responder: Responder, outcome: Outcome<'static> },
+}
+
+/// What goes first.
+pub(crate) enum Urgent {
+    /// This transport is yours, and this frame came over it.
+    Attach(Box<HandOver>),
+    /// Nobody waits for this call any more.
+    Forget(CallId),
+    /// The request with this key will be answered later.
+    Defer(u64),
+    /// The request of this slot will be answered later.
+    DeferShared(Arc<AnswerSlot>),
+}
+
+/// A transport on its way to the session that it named.
+pub(crate) struct HandOver {
+    pub(crate) transport: WebSocket,
+    pub(crate) frame: Utf8Bytes,
+    pub(crate) attributes: Attributes,
+}
+
+/// What was asked of the session itself; asked twice, the last one counts.
+#[derive(Default)]
+pub(crate) struct Wishes {
+    pub(crate) disconnect: bool,
+    pub(crate) reconnect: bool,
+    pub(crate) grace: Option<Duration>,
+    pub(crate) heartbeat: Option<Option<Duration>>,
+}
+
+/// Why a post was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PostError {
+    Full,
+    Closed,
+    TimedOut,
+}
+
+/// A sender that waits for room. Its own, from call to call of [`Mailbox::poll_post`].
+#[derive(Default)]
+pub(crate) struct Ticket(Option<u64>);
+
+#[derive(Default)]
+struct State {
+    wishes: Wishes,
+    urgent: VecDeque<Urgent>,
+    ordered: VecDeque<Ordered>,
+    /// How many of `ordered` are posts.
+    posts: usize,
+    /// Waiting senders that may post now and have not yet.
+    granted: usize,
+    waiting: VecDeque<Waiter>,
+    next_ticket: u64,
+    /// No later than the first deadline among `ordered` and `waiting`.
+    deadline: Option<Instant>,
+    /// To be closed with this, after `ordered`.
+    closing: Option<CloseReason>,
+    life: Life,
+    /// The task, while it sleeps.
+    task: Option<Waker>,
+}
+
+struct Waiter {
+    ticket: u64,
+    waker: Waker,
+    deadline: Option<Instant>,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Life {
+    #[default]
+    Open,
+    /// Nothing is taken any more but answers.
+    Closing,
+    /// The task has to end without a word.
+    Killed,
+    /// The task has ended.
+    Closed,
+}
+
+impl State {
+    fn has_room(&self) -> bool {
+        self.posts + self.granted < POSTS
+    }
+
+    /// Lets the sender that waits longest post, if there is room.
+    fn grant(&mut self) -> Option<Waker> {
+        if !self.has_room() {
+            return None;
+        }
+        let waiter = self.waiting.pop_front()?;
+        self.granted += 1;
+        Some(waiter.waker)
+    }
+
+    fn note_deadline(&mut self, deadline: Option<Instant>) {
+        self.deadline = match (self.deadline, deadline) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+    }
+
+    fn post(&mut self, post: Ordered) -> Option<Waker> {
+        if let Ordered::Call { deadline, .. } = &post {
+            self.note_deadline(Some(*deadline));
+        }
+        self.posts += 1;
+        self.ordered.push_back(post);
+        self.task.take()
+    }
+
+    fn is_quiet(&self) -> bool {
+        let Wishes { disconnect, reconnect, grace, heartbeat } = &self.wishes;
+        self.urgent.is_empty() && !disconnect && !reconnect && grace.is_none() && heartbeat.is_none()
+    }
+}
+
+fn wake(waker: Option<Waker>) {
+    if let Some(waker) = waker {
+        waker.wake();
+    }
+}
+
+/// The handles' side.
+impl Mailbox {
+    pub(crate) fn new() -> Self {
+        Self(Mutex::default())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes the state and wakes the task, unless it has ended.
+    fn tell(&self, change: impl FnOnce(&mut State)) {
+        let mut state = self.lock();
+        if state.life != Life::Closed {
+            change(&mut state);
+            let task = state.task.take();
+            drop(state);
+            wake(task);
+        }
+    }
+
+    /// Posts a call or a notification, or says why not.
+    pub(crate) fn try_post(&self, post: Ordered) -> Result<(), PostError> {
+        let mut state = self.lock();
+        if state.life != Life::Open {
+            return Err(PostError::Closed);
+        }
+        if !state.has_room() || !state.waiting.is_empty() {
+            return Err(PostError::Full);
+        }
+        let task = state.post(post);
+        drop(state);
+        wake(task);
+        Ok(())
+    }
+
+    /// Posts a call or a notification, waiting for room until `deadline`. Whoever waits longest goes first.
+    pub(crate) fn poll_post(
+        &self,
+        cx: &Context<'_>,
+        ticket: &mut Ticket,
+        post: &mut Option<Ordered>,
+        deadline: Option<(Instant, Instant)>,
+    ) -> Poll<Result<(), PostError>> {
+        let mut state = self.lock();
+        if state.life != Life::Open {
+            // The mailbox has forgotten its waiting senders.
+            self.withdraw(state, ticket);
+            return Poll::Ready(Err(PostError::Closed));
+        }
+        let place = ticket.0.map(|mine| state.waiting.iter().position(|waiter| waiter.ticket == mine));
+        match place {
+            // Granted.
+            Some(None) => {
+                ticket.0 = None;
+                state.granted -= 1;
+            }
+            Some(Some(at)) => {
+                if deadline.is_some_and(|(until, now)| until <= now) {
+                    ticket.0 = None;
+                    state.waiting.remove(at);
+                    return Poll::Ready(Err(PostError::TimedOut));
+                }
+                state.waiting[at].waker.clone_from(cx.waker());
+                return Poll::Pending;
+            }
+            None if state.has_room() && state.waiting.is_empty() => {}
+            None => {
+                let mine = state.next_ticket;
+                state.next_ticket += 1;
+                ticket.0 = Some(mine);
+                let until = deadline.map(|(until, _)| until);
+                state.waiting.push_back(Waiter { ticket: mine, waker: cx.waker().clone(), deadline: until });
+                state.note_deadline(until);
+                // The task has to mind the deadline.
+                let task = state.task.take();
+                drop(state);
+                wake(task);
+                return Poll::Pending;
+            }
+        }
+        let task = post.take().and_then(|post| state.post(post));
+        drop(state);
+        wake(task);
+        Poll::Ready(Ok(()))
+    }
+
+    /// The sender of `ticket` has given up.
+    pub(crate) fn give_up(&self, ticket: &mut Ticket) {
+        if ticket.0.is_some() {
+            self.withdraw(self.lock(), ticket);
+        }
+    }
+
+    fn withdraw(&self, mut state: MutexGuard<'_, State>, ticket: &mut Ticket) {
+        let Some(mine) = ticket.0.take() else { return };
+        if state.life != Life::Open {
+            return;
+        }
+        match state.waiting.iter().position(|waiter| waiter.ticket == mine) {
+            Some(at) => {
+                state.waiting.remove(at);
+            }
+            None => {
+                state.granted -= 1;
+                let next = state.grant();
+                drop(state);
+                wake(next);
+            }
+        }
+    }
+
+    /// Posts an answer. Behind a closed session it goes nowhere.
+    pub(crate) fn answer(&self, responder: Responder, outcome: Outcome<'static>) {
+        self.tell(|state| state.ordered.push_back(Ordered::Answer { responder, outcome }));
+    }
+
+    /// Gives the task a transport, or gives it back if the session has ended.
+    pub(crate) fn attach(&self, hand_over: Box<HandOver>) -> Result<(), Box<HandOver>> {
+        let mut state = self.lock();
+        if state.life != Life::Open {
+            return Err(hand_over);
+        }
+        state.urgent.push_back(Urgent::Attach(hand_over));
+        let task = state.task.take();
+        drop(state);
+        wake(task);
+        Ok(())
+    }
+
+    pub(crate) fn forget(&self, id: CallId) {
+        self.tell(|state| state.urgent.push_back(Urgent::Forget(id)));
+    }
+
+    pub(crate) fn defer(&self, key: u64) {
+        self.tell(|state| state.urgent.push_back(Urgent::Defer(key)));
+    }
+
+    pub(crate) fn defer_shared(&self, slot: Arc<AnswerSlot>) {
+        self.tell(|state| state.urgent.push_back(Urgent::DeferShared(slot)));
+    }
+
+    pub(crate) fn wish(&self, change: impl FnOnce(&mut Wishes)) {
+        self.tell(|state| change(&mut state.wishes));
+    }
+
+    /// Closes the session, once what was posted before is with the endpoint.
+    pub(crate) fn close(&self, reason: CloseReason) {
+        let mut waiting = VecDeque::new();
+        self.tell(|state| {
+            if state.life == Life::Open {
+                state.life = Life::Closing;
+                state.closing = Some(reason);
+                waiting = mem::take(&mut state.waiting);
+            }
+        });
+        for waiter in waiting {
+            waiter.waker.wake();
+        }
+    }
+
+    /// Ends the task where it stands.
+    pub(crate) fn kill(&self) {
+        self.tell(|state| state.life = Life::Killed);
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.lock().life != Life::Open
+    }
+}
+
+/// The task's side.
+impl Mailbox {
+    /// Called first when the task runs: until it sleeps again, nobody need wake it.
+    pub(crate) fn awake(&self) {
+        self.lock().task = None;
+    }
+
+    /// Lets the task sleep, unless there is something for it. `room` is whether the endpoint takes posts.
+    pub(crate) fn sleep(&self, cx: &Context<'_>, room: bool) -> Poll<()> {
+        let mut state = self.lock();
+        let ready = !state.is_quiet() || state.closing.is_some() || state.life == Life::Killed;
+        if ready || state.ordered.front().is_some_and(|first| room || matches!(first, Ordered::Answer { .. })) {
+            return Poll::Ready(());
+        }
+        state.task = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
+    pub(crate) fn is_killed(&self) -> bool {
+        self.lock().life == Life::Killed
+    }
+
+    /// Whether nothing at all waits.
+    pub(crate) fn is_empty(&self) -> bool {
+        let state = self.lock();
+        state.is_quiet() && state.ordered.is_empty() && state.closing.is_none()
+    }
+
+    pub(crate) fn take_wishes(&self) -> Wishes {
+        mem::take(&mut self.lock().wishes)
+    }
+
+    pub(crate) fn next_urgent(&self) -> Option<Urgent> {
+        self.lock().urgent.pop_front()
+    }
+
+    /// The next of the ordered, which a post is only if there is `room` for it.
+    pub(crate) fn next_ordered(&self, room: bool) -> Option<Ordered> {
+        let mut state = self.lock();
+        let post = match state.ordered.front()? {
+            Ordered::Call { .. } | Ordered::Notify { .. } => true,
+            Ordered::Answer { .. } => false,
+        };
+        if post && !room {
+            return None;
+        }
+        let next = state.ordered.pop_front();
+        let granted = if post {
+            state.posts -= 1;
+            state.grant()
+        } else {
+            None
+        };
+        drop(state);
+        wake(granted);
+        next
+    }
+
+    /// Puts back what the endpoint did not take.
+    pub(crate) fn put_back(&self, post: Ordered) {
+        let mut state = self.lock();
+        state.posts += 1;
+        state.ordered.push_front(post);
+    }
+
+    /// Why the session has to be closed, if it has.
+    pub(crate) fn take_closing(&self) -> Option<CloseReason> {
+        self.lock().closing.take()
+    }
+
+    /// When [`expire`](Self::expire) has to be called.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.lock().deadline
+    }
+
+    /// Ends the calls that waited too long to be sent, and wakes the senders that waited too long for room.
+    pub(crate) fn expire(&self, now: Instant) {
+        let mut late = Vec::new();
+        let mut wakers = Vec::new();
+        let mut state = self.lock();
+        state.deadline = None;
+        for post in mem::take(&mut state.ordered) {
+            match post {
+                Ordered::Call { deadline, tag, .. } if deadline <= now => {
+                    late.push(tag);
+                    state.posts -= 1;
+                    wakers.extend(state.grant());
+                }
+                Ordered::Call { deadline, .. } => {
+                    state.note_deadline(Some(deadline));
+                    state.ordered.push_back(post);
+                }
+                Ordered::Notify { .. } | Ordered::Answer { .. } => state.ordered.push_back(post),
+            }
+        }
+        let mut first = None;
+        for waiter in &mut state.waiting {
+            if waiter.deadline.is_some_and(|until| until <= now) {
+                // It takes itself out of the line; until then it needs no timer.
+                waiter.deadline = None;
+                wakers.push(waiter.waker.clone());
+            }
+            first = match (first, waiter.deadline) {
+                (Some(a), Some(b)) => Some(Instant::min(a, b)),
+                (a, b) => a.or(b),
+            };
+        }
+        state.note_deadline(first);
+        drop(state);
+        wakers.into_iter().for_each(Waker::wake);
+        for tag in late {
+            tag.settle(CallOutcome::TimedOut);
+        }
+    }
+
+    /// Gives back memory.
+    pub(crate) fn shrink(&self) {
+        let mut state = self.lock();
+        state.urgent.shrink_to_fit();
+        state.ordered.shrink_to_fit();
+        state.waiting.shrink_to_fit();
+    }
+
+    /// Ends it: whoever waits learns that the session is closed. Gives back the transports that came too late.
+    pub(crate) fn end(&self) -> Vec<HandOver> {
+        let mut state = self.lock();
+        state.life = Life::Closed;
+        let State { urgent, ordered, waiting, .. } = &mut *state;
+        let (urgent, ordered, waiting) = (mem::take(urgent), mem::take(ordered), mem::take(waiting));
+        drop(state);
+        // Dropping the calls among them settles them as closed.
+        drop(ordered);
+        for waiter in waiting {
+            waiter.waker.wake();
+        }
+        urgent
+            .into_iter()
+            .filter_map(|urgent| match urgent {
+                Urgent::Attach(hand_over) => Some(*hand_over),
+                Urgent::Forget(_) | Urgent::Defer(_) | Urgent::DeferShared(_) => None,
+            })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,97 @@
+use super::*;
+use crate::session::call::call_ends;
+use std::future::Future;
+use std::pin::pin;
+
+fn notification() -> Ordered {
+    Ordered::Notify { method: "n".into(), params: None }
+}
+
+fn full() -> Mailbox {
+    let mailbox = Mailbox::new();
+    while mailbox.try_post(notification()).is_ok() {}
+    mailbox
+}
+
+fn cx() -> Context<'static> {
+    Context::from_waker(Waker::noop())
+}
+
+fn at(seconds: u64) -> Instant {
+    Instant::after_origin(Duration::from_secs(seconds))
+}
+
+#[test]
+fn posts_are_bounded_and_whoever_waits_longest_goes_first() {
+    let mailbox = full();
+    assert_eq!(mailbox.try_post(notification()), Err(PostError::Full));
+    let (mut first, mut second) = (Ticket::default(), Ticket::default());
+    let (mut a, mut b) = (Some(notification()), Some(notification()));
+    assert!(mailbox.poll_post(&cx(), &mut first, &mut a, None).is_pending());
+    assert!(mailbox.poll_post(&cx(), &mut second, &mut b, None).is_pending());
+    assert!(mailbox.next_ordered(false).is_none());
+    assert!(mailbox.next_ordered(true).is_some());
+    assert_eq!(mailbox.try_post(notification()), Err(PostError::Full), "the place is the first's");
+    assert!(mailbox.poll_post(&cx(), &mut second, &mut b, None).is_pending());
+    assert_eq!(mailbox.poll_post(&cx(), &mut first, &mut a, None), Poll::Ready(Ok(())));
+    assert!(mailbox.next_ordered(true).is_some());
+    mailbox.give_up(&mut second);
+    assert_eq!(mailbox.try_post(notification()), Ok(()), "who gives up leaves the place to others");
+}
+
+#[test]
+fn a_granted_place_that_is_not_taken_goes_to_the_next() {
+    let mailbox = full();
+    let (mut first, mut second) = (Ticket::default(), Ticket::default());
+    let (mut a, mut b) = (Some(notification()), Some(notification()));
+    assert!(mailbox.poll_post(&cx(), &mut first, &mut a, None).is_pending());
+    assert!(mailbox.poll_post(&cx(), &mut second, &mut b, None).is_pending());
+    let _ = mailbox.next_ordered(true);
+    mailbox.give_up(&mut first);
+    assert_eq!(mailbox.poll_post(&cx(), &mut second, &mut b, None), Poll::Ready(Ok(())));
+}
+
+#[test]
+fn nobody_waits_beyond_a_deadline_or_the_end() {
+    let mailbox = full();
+    let mut ticket = Ticket::default();
+    let mut post = Some(notification());
+    assert!(mailbox.poll_post(&cx(), &mut ticket, &mut post, Some((at(5), at(1)))).is_pending());
+    assert_eq!(mailbox.deadline(), Some(at(5)));
+    mailbox.expire(at(5));
+    assert_eq!(mailbox.deadline(), None);
+    assert_eq!(mailbox.poll_post(&cx(), &mut ticket, &mut post, Some((at(5), at(5)))), Poll::Ready(Err(PostError::TimedOut)));
+    assert!(mailbox.poll_post(&cx(), &mut ticket, &mut post, None).is_pending());
+    mailbox.close(CloseReason::Application);
+    assert_eq!(mailbox.poll_post(&cx(), &mut ticket, &mut post, None), Poll::Ready(Err(PostError::Closed)));
+    mailbox.give_up(&mut ticket);
+    assert!(mailbox.end().is_empty());
+    assert_eq!(mailbox.try_post(notification()), Err(PostError::Closed));
+}
+
+#[test]
+fn a_call_that_waits_too_long_to_be_sent_times_out_and_one_that_never_is_ends_closed() {
+    let mailbox = Mailbox::new();
+    let call = |deadline| {
+        let (tag, pending) = call_ends(&mailbox);
+        assert_eq!(mailbox.try_post(Ordered::Call { method: "m".into(), params: None, deadline, tag }), Ok(()));
+        pending
+    };
+    let (mut early, mut late) = (pin!(call(at(1))), pin!(call(at(9))));
+    mailbox.expire(at(1));
+    assert_eq!(early.as_mut().poll(&mut cx()), Poll::Ready(CallOutcome::TimedOut));
+    assert_eq!((late.as_mut().poll(&mut cx()), mailbox.deadline()), (Poll::Pending, Some(at(9))));
+    mailbox.end();
+    assert_eq!(late.as_mut().poll(&mut cx()), Poll::Ready(CallOutcome::Closed));
+}
+
+#[test]
+fn an_answer_and_what_is_urgent_need_no_room() {
+    let mailbox = full();
+    mailbox.defer(7);
+    assert!(matches!(mailbox.next_urgent(), Some(Urgent::Defer(7))));
+    assert!(mailbox.sleep(&cx(), false).is_pending());
+    assert!(mailbox.sleep(&cx(), true).is_ready());
+    mailbox.wish(|wishes| wishes.disconnect = true);
+    assert!(mailbox.sleep(&cx(), false).is_ready());
+}

@@ -1,0 +1,130 @@
+//! What the endpoint says has to be done.
+
+use super::frames::drain_transmit;
+use super::{Role, SessionTask};
+use crate::connection::{ConnectError, ConnectionEvent, SessionKept};
+use crate::runtime::Runtime;
+use crate::transport::close_in_background;
+use bowline_core::{Action, Close, CloseReason, Instant};
+use std::sync::atomic::Ordering;
+use std::task::Context;
+
+/// A session over the limit of its path or of the server (RFC 6455 section 7.4.1 and its registry: "try again later").
+const TRY_AGAIN_LATER: Close = Close { code: 1013, reason: "Too many sessions" };
+
+impl<R: Runtime> SessionTask<R> {
+    /// Takes every action that waits. Returns whether there was one.
+    pub(super) fn drain(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+        let mut any = false;
+        while let Some(action) = self.endpoint.poll_action() {
+            any = true;
+            self.mirror();
+            match action {
+                Action::Serve(request) => self.serve(cx, now, request),
+                Action::Settled { tag, outcome } => tag.settle(outcome),
+                Action::Opened => self.opened(now),
+                Action::Resumed => self.resumed(SessionKept::Same),
+                Action::Renewed => self.resumed(SessionKept::New),
+                Action::Lost => {
+                    tracing::debug!(session = ?self.session, label = self.session.label(), "detached");
+                    self.announce(&ConnectionEvent::Disconnected);
+                }
+                Action::Dial { attempt } => self.dial(attempt),
+                Action::ConnectFailed { error, retry_in } => self.connect_failed(error, retry_in),
+                Action::HangUp(close) => self.hang_up(now, close),
+                Action::Probe => {
+                    if let Some(transport) = &mut self.transport {
+                        transport.write_ping();
+                    }
+                }
+                Action::Closed(reason) => self.closed(reason),
+            }
+        }
+        self.mirror();
+        any
+    }
+
+    /// Shows the handles whether there is a transport.
+    fn mirror(&mut self) {
+        let attached = self.endpoint.is_attached() && self.endpoint.is_open();
+        if attached != self.attached {
+            self.attached = attached;
+            self.session.shared.attached.store(attached, Ordering::Release);
+        }
+        if let Role::Client(side) = &mut self.role
+            && side.shown.as_ref() != self.endpoint.session_id()
+        {
+            side.shown = self.endpoint.session_id().cloned();
+            self.session.shared.set_id(side.shown.as_ref());
+        }
+    }
+
+    fn opened(&mut self, now: Instant) {
+        match &mut self.role {
+            Role::Server(side) => {
+                // A server's endpoint always has an id.
+                let Some(id) = self.endpoint.session_id() else { return };
+                if !side.home.registry.open(id, &side.home, &self.session.shared) {
+                    tracing::warn!(label = self.session.label(), "too many sessions");
+                    self.refuse(now);
+                    return;
+                }
+                side.open_as = Some(id.clone());
+            }
+            Role::Client(side) => {
+                side.opened = true;
+                self.announce(&ConnectionEvent::Connected);
+            }
+        }
+        tracing::debug!(session = ?self.session, label = self.session.label(), "opened");
+        self.tell(|| self.dispatch.opened(&self.session));
+    }
+
+    fn resumed(&mut self, kept: SessionKept) {
+        tracing::debug!(session = ?self.session, label = self.session.label(), ?kept, "attached again");
+        self.announce(&ConnectionEvent::Reconnected(kept));
+        self.tell(|| self.dispatch.resumed(&self.session));
+    }
+
+    /// There is no room for this session: its transport is closed without an answer, which would name a session that is none.
+    fn refuse(&mut self, now: Instant) {
+        if let Some(transport) = self.transport.take() {
+            close_in_background(&self.runtime, transport, TRY_AGAIN_LATER);
+        }
+        self.endpoint.handle_detached(now);
+        self.endpoint.close(now, CloseReason::Application);
+    }
+
+    fn hang_up(&mut self, now: Instant, close: Close) {
+        if let Role::Client(side) = &mut self.role {
+            side.dialing = None;
+            if !self.attached {
+                // The server's refusal is known better, by the endpoint.
+                self.blame(ConnectError::TimedOut);
+            }
+        }
+        if let Some(mut transport) = self.transport.take() {
+            drain_transmit(&mut self.endpoint, &mut transport);
+            close_in_background(&self.runtime, transport, close);
+        }
+        self.endpoint.handle_detached(now);
+    }
+
+    fn closed(&mut self, reason: CloseReason) {
+        let was_open = match &mut self.role {
+            Role::Server(side) => match side.open_as.take() {
+                Some(id) => {
+                    side.home.registry.close(&id, &side.home);
+                    true
+                }
+                None => false,
+            },
+            Role::Client(side) => side.opened,
+        };
+        self.announce(&ConnectionEvent::Closed(reason));
+        if was_open {
+            tracing::debug!(session = ?self.session, label = self.session.label(), reason = reason.as_str(), "closed");
+            self.tell(|| self.dispatch.closed(&self.session, reason));
+        }
+    }
+}

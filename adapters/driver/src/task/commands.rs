@@ -1,0 +1,115 @@
+//! What the session's handles want.
+
+use super::{Role, SessionTask};
+use crate::runtime::Runtime;
+use crate::session::{HandOver, Ordered, Urgent, Wishes};
+use crate::transport::close_in_background;
+use bowline_core::{Call, CallOutcome, Close, Instant, SendError};
+use std::task::Context;
+
+impl<R: Runtime> SessionTask<R> {
+    /// Takes what is in the mailbox, as far as there is room for it. Returns whether there was anything.
+    pub(super) fn take_commands(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+        if self.mailbox().is_empty() {
+            return false;
+        }
+        let mut any = self.grant_wishes(cx, now);
+        while let Some(urgent) = self.mailbox().next_urgent() {
+            any = true;
+            match urgent {
+                // It ended in this very round, and is not closed to its handles yet.
+                Urgent::Attach(hand_over) if self.endpoint.is_closed() => self.send_on(*hand_over),
+                Urgent::Attach(hand_over) => self.attach(cx, now, *hand_over),
+                Urgent::Forget(id) => self.endpoint.forget(id),
+                Urgent::Defer(key) => self.defer(now, key),
+                Urgent::DeferShared(slot) => slot.with(|responder| self.endpoint.defer(now, responder)),
+            }
+        }
+        while let Some(ordered) = self.mailbox().next_ordered(self.endpoint.has_room()) {
+            any = true;
+            if !self.post(now, ordered) {
+                break;
+            }
+        }
+        if let Some(reason) = self.mailbox().take_closing() {
+            any = true;
+            self.endpoint.close(now, reason);
+        }
+        self.drain(cx, now) | any
+    }
+
+    fn grant_wishes(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+        let Wishes { disconnect, reconnect, grace, heartbeat } = self.mailbox().take_wishes();
+        if let Some(grace) = grace {
+            self.endpoint.set_grace(now, grace);
+        }
+        if let Some(interval) = heartbeat {
+            self.endpoint.set_heartbeat(now, interval);
+        }
+        if disconnect {
+            self.lose_transport(cx, now);
+        }
+        if reconnect {
+            self.endpoint.reconnect(now);
+        }
+        disconnect || reconnect || grace.is_some() || heartbeat.is_some()
+    }
+
+    /// Gives the endpoint what is for the peer. Returns whether it took it.
+    fn post(&mut self, now: Instant, ordered: Ordered) -> bool {
+        match ordered {
+            Ordered::Answer { responder, outcome } => self.endpoint.respond(now, responder, outcome),
+            Ordered::Notify { method, params } => {
+                // Nobody waits for what else becomes of it.
+                if let Err(SendError::Full) = self.endpoint.notify(now, &method, params.as_ref()) {
+                    self.mailbox().put_back(Ordered::Notify { method, params });
+                    return false;
+                }
+            }
+            Ordered::Call { method, params, deadline, tag } => {
+                if !tag.is_wanted() {
+                    return true;
+                }
+                let watcher = tag.watcher();
+                match self.endpoint.call(now, Call { method: &method, params: params.as_ref(), deadline: Some(deadline), tag }) {
+                    Ok(id) => watcher.sent_as(id),
+                    Err((SendError::Full, tag)) => {
+                        self.mailbox().put_back(Ordered::Call { method, params, deadline, tag });
+                        return false;
+                    }
+                    Err((_, tag)) => tag.settle(CallOutcome::Closed),
+                }
+            }
+        }
+        true
+    }
+
+    /// Takes over a transport whose client has named this session.
+    fn attach(&mut self, cx: &mut Context<'_>, now: Instant, hand_over: HandOver) {
+        let HandOver { transport, frame, attributes } = hand_over;
+        if self.endpoint.is_overtaken(frame.as_bytes()) {
+            return close_in_background(&self.runtime, transport, Close::MOVED);
+        }
+        let close = self.endpoint.handle_attached(now);
+        if let (Some(old), Some(close)) = (self.transport.take(), close) {
+            close_in_background(&self.runtime, old, close);
+        }
+        self.session.shared.set_transport(transport.info());
+        self.session.shared.add_attributes(attributes);
+        self.transport = Some(transport);
+        self.drain(cx, now);
+        self.feed(cx, now, &frame);
+    }
+
+    /// Deals with the frame of a transport whose session had ended before it arrived there.
+    pub(super) fn adopt_orphan(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+        let orphan = match &mut self.role {
+            Role::Server(side) => side.orphan.take(),
+            Role::Client(_) => None,
+        };
+        let Some(frame) = orphan else { return false };
+        let received = self.endpoint.handle_unknown_session(now, frame.as_bytes());
+        self.received(cx, now, received, &frame);
+        true
+    }
+}

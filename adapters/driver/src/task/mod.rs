@@ -1,0 +1,313 @@
+//! The session task: one future per session owns its endpoint, its transport, its running handlers and the receiving end of its mailbox.
+
+mod actions;
+mod commands;
+mod dial;
+mod frames;
+mod serve;
+
+use crate::clock;
+use crate::connection::{ConnectError, Dial, Dialing, Hub};
+use crate::handler::Dispatch;
+use crate::registry::{Errors, Home};
+use crate::runtime::{Runtime, Timer};
+use crate::session::{Attributes, CallTag, HandOver, Session, Shared};
+use crate::transport::{WebSocket, finish_in_background};
+use bowline_core::{ClientConfig, Endpoint, Instant, SessionId};
+use futures_util::stream::FuturesUnordered;
+use serve::Running;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tungstenite::Utf8Bytes;
+
+/// Rounds before a busy session lets the others run.
+const ROUNDS: usize = 4;
+/// After this long without work a session gives back its buffers.
+const IDLE: Duration = Duration::from_secs(5);
+
+pub(crate) struct SessionTask<R: Runtime> {
+    runtime: R,
+    role: Role,
+    dispatch: Arc<dyn Dispatch>,
+    errors: Errors,
+    endpoint: Endpoint<CallTag>,
+    session: Session,
+    transport: Option<WebSocket>,
+    /// Handlers that were not ready at their first poll.
+    running: Option<FuturesUnordered<Running>>,
+    next_key: u64,
+    timer: Option<R::Timer>,
+    /// When `timer` fires, which may be earlier than needed: a deadline that moves away costs nothing.
+    timer_at: Instant,
+    /// When the session counts as idle; `None` while it is.
+    idle_at: Option<Instant>,
+    attached: bool,
+}
+
+enum Role {
+    Server(ServerSide),
+    Client(ClientSide),
+}
+
+struct ClientSide {
+    dial: Dial,
+    /// The transport that is being opened.
+    dialing: Option<Dialing>,
+    /// Why the attempt under way fails.
+    failure: Option<ConnectError>,
+    hub: Arc<Hub>,
+    /// Whether it has ever connected.
+    opened: bool,
+    /// The id that the handles see.
+    shown: Option<SessionId>,
+}
+
+/// What a client's task is made of.
+pub(crate) struct ClientParts {
+    pub(crate) config: Arc<ClientConfig>,
+    pub(crate) dial: Dial,
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) dispatch: Arc<dyn Dispatch>,
+    pub(crate) errors: Errors,
+}
+
+struct ServerSide {
+    home: Arc<Home>,
+    /// The task's number in the registry.
+    number: u64,
+    /// The id under which the session stands in the directory.
+    open_as: Option<SessionId>,
+    /// A frame that names a session that has just ended.
+    orphan: Option<Utf8Bytes>,
+}
+
+/// What a new transport brings.
+pub(crate) struct Arrival {
+    pub(crate) transport: WebSocket,
+    pub(crate) path: Arc<str>,
+    pub(crate) attributes: Attributes,
+}
+
+impl<R: Runtime> SessionTask<R> {
+    /// The task for a new transport of a server. `random` is 16 bytes from a cryptographic source.
+    pub(crate) fn server(runtime: R, home: Arc<Home>, arrival: Arrival, random: [u8; 16]) -> Self {
+        let Arrival { transport, path, attributes } = arrival;
+        let id = SessionId::from_random(random);
+        let shared = Arc::new(Shared::new(Arc::clone(&home.place), path, attributes));
+        shared.set_id(Some(&id));
+        shared.set_transport(transport.info());
+        let number = home.registry.enter(&shared);
+        let mut endpoint = Endpoint::server(Arc::clone(&home.config), id);
+        // A new endpoint has no other transport that would have to be closed.
+        let _ = endpoint.handle_attached(clock::now());
+        let (dispatch, errors) = (Arc::clone(&home.dispatch), home.errors);
+        let role = Role::Server(ServerSide { home, number, open_as: None, orphan: None });
+        let mut task = Self::new(runtime, role, Session { shared }, endpoint, dispatch, errors);
+        task.transport = Some(transport);
+        task
+    }
+
+    /// The task of a client, which connects when it is first polled.
+    pub(crate) fn client(runtime: R, session: Session, parts: ClientParts) -> Self {
+        let ClientParts { config, dial, hub, dispatch, errors } = parts;
+        let shown = config.session.clone();
+        // It spreads the retries of many clients; without a source of randomness they only come together.
+        let mut endpoint = Endpoint::client(config, getrandom::u64().unwrap_or(0));
+        endpoint.open(clock::now());
+        let role = Role::Client(ClientSide { dial, dialing: None, failure: None, hub, opened: false, shown });
+        Self::new(runtime, role, session, endpoint, dispatch, errors)
+    }
+
+    fn new(runtime: R, role: Role, session: Session, endpoint: Endpoint<CallTag>, dispatch: Arc<dyn Dispatch>, errors: Errors) -> Self {
+        Self {
+            runtime,
+            role,
+            dispatch,
+            errors,
+            endpoint,
+            session,
+            transport: None,
+            running: None,
+            next_key: 0,
+            timer: None,
+            timer_at: Instant::FAR_FUTURE,
+            idle_at: None,
+            attached: false,
+        }
+    }
+
+    /// The task for a transport that came to a session just after it ended.
+    fn orphaned(runtime: R, home: Arc<Home>, path: Arc<str>, hand_over: HandOver) -> Option<Self> {
+        let HandOver { transport, frame, attributes } = hand_over;
+        let mut random = [0; 16];
+        getrandom::fill(&mut random).ok()?;
+        let mut task = Self::server(runtime, home, Arrival { transport, path, attributes }, random);
+        if let Role::Server(side) = &mut task.role {
+            side.orphan = Some(frame);
+        }
+        Some(task)
+    }
+
+    fn mailbox(&self) -> &crate::session::Mailbox {
+        &self.session.shared.mailbox
+    }
+
+    /// Does what there is to do. Returns whether it did anything.
+    fn round(&mut self, cx: &mut Context<'_>) -> bool {
+        let now = clock::now();
+        let mut busy = self.adopt_orphan(cx, now);
+        busy |= self.take_commands(cx, now);
+        busy |= self.poll_handlers(cx, now);
+        busy |= self.drain(cx, now);
+        busy |= self.poll_dial(cx, now);
+        busy |= self.read_frames(cx, now);
+        // What the handlers of these frames have said goes out with their answers, in one write.
+        busy |= self.take_commands(cx, now);
+        busy |= self.write_frames(cx, now);
+        busy |= self.keep_time(cx, now, busy);
+        busy
+    }
+
+    /// Sees to what is due. Returns whether something was.
+    fn keep_time(&mut self, cx: &mut Context<'_>, now: Instant, busy: bool) -> bool {
+        if busy {
+            self.idle_at = Some(now + IDLE);
+        }
+        let mut due = false;
+        if self.idle_at.is_some_and(|at| at <= now) {
+            self.idle_at = None;
+            self.shrink();
+        }
+        if self.mailbox().deadline().is_some_and(|at| at <= now) {
+            self.mailbox().expire(now);
+            due = true;
+        }
+        if self.endpoint.poll_timeout().is_some_and(|at| at <= now) {
+            self.endpoint.handle_timeout(now);
+            self.drain(cx, now);
+            due = true;
+        }
+        if busy || due {
+            // There will be another round, or a poll, before anybody sleeps.
+            return due;
+        }
+        let deadlines = [self.endpoint.poll_timeout(), self.mailbox().deadline(), self.idle_at];
+        let Some(next) = deadlines.into_iter().flatten().min() else {
+            self.timer = None;
+            return false;
+        };
+        if self.timer.is_none() || next < self.timer_at {
+            self.set_timer(next);
+        }
+        while let Some(timer) = &mut self.timer {
+            match timer.poll(cx) {
+                Poll::Pending => return false,
+                Poll::Ready(()) if next <= clock::now() => return true,
+                // It was set for a deadline that has moved away.
+                Poll::Ready(()) => self.set_timer(next),
+            }
+        }
+        false
+    }
+
+    fn set_timer(&mut self, at: Instant) {
+        self.timer_at = at;
+        match &mut self.timer {
+            Some(timer) => timer.set(clock::to_std(at)),
+            none => *none = Some(self.runtime.timer(clock::to_std(at))),
+        }
+    }
+
+    /// Gives back what an idle session need not hold.
+    fn shrink(&mut self) {
+        self.endpoint.shrink();
+        self.mailbox().shrink();
+        if let Some(transport) = &mut self.transport {
+            transport.shrink();
+        }
+        if self.running.as_ref().is_some_and(FuturesUnordered::is_empty) {
+            self.running = None;
+        }
+    }
+
+    /// Whether the session has ended and everything was told.
+    fn is_over(&self) -> bool {
+        self.endpoint.is_closed() && self.transport.is_none()
+    }
+
+    /// The transport is gone, for whatever reason.
+    fn lose_transport(&mut self, cx: &mut Context<'_>, now: Instant) {
+        self.transport = None;
+        self.endpoint.handle_detached(now);
+        self.drain(cx, now);
+    }
+
+    /// Leaves: nobody may find this session any more, and nobody may wait for it.
+    fn end(&mut self) {
+        let late = self.mailbox().end();
+        match &mut self.role {
+            Role::Server(side) => {
+                if let Some(id) = side.open_as.take() {
+                    side.home.registry.close(&id, &side.home);
+                }
+                side.home.registry.leave(side.number);
+            }
+            Role::Client(side) => side.hub.end(),
+        }
+        for hand_over in late {
+            self.send_on(hand_over);
+        }
+    }
+
+    /// Gives a transport that came too late a task of its own.
+    fn send_on(&self, hand_over: HandOver) {
+        let Role::Server(side) = &self.role else { return };
+        let path = Arc::from(self.session.path());
+        if let Some(task) = Self::orphaned(self.runtime.clone(), Arc::clone(&side.home), path, hand_over) {
+            self.runtime.spawn(task);
+        }
+    }
+
+    /// The peer has said goodbye: its reply is written beside everything else.
+    fn finish_transport(&mut self) {
+        if let Some(mut transport) = self.transport.take() {
+            transport.write_close_reply();
+            finish_in_background(&self.runtime, transport);
+        }
+    }
+}
+
+impl<R: Runtime> Future for SessionTask<R> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = self.get_mut();
+        this.mailbox().awake();
+        for _ in 0..ROUNDS {
+            if this.mailbox().is_killed() {
+                return Poll::Ready(());
+            }
+            let busy = this.round(cx);
+            if this.is_over() {
+                return Poll::Ready(());
+            }
+            if !busy && this.mailbox().sleep(cx, this.endpoint.has_room()).is_pending() {
+                return Poll::Pending;
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+/// However the task ends, by the session's end or with its runtime.
+impl<R: Runtime> Drop for SessionTask<R> {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+impl<R: Runtime> Unpin for SessionTask<R> {}

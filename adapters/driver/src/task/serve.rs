@@ -1,0 +1,164 @@
+//! Requests and their handlers.
+
+use super::SessionTask;
+use crate::clock;
+use crate::handler::{Answered, Context, HandlerError, Incoming, Panicked, Reply, Work, guarded};
+use crate::owed::Owed;
+use crate::registry::Errors;
+use crate::runtime::Runtime;
+use bowline_core::{ErrorObject, Instant, Json, Outcome, Request};
+use futures_util::stream::{FuturesUnordered, Stream};
+use std::error::Error;
+use std::future::{Future, pending};
+use std::mem;
+use std::pin::Pin;
+use std::task::{self, Poll};
+
+type Handling = Pin<Box<dyn Future<Output = Result<Reply, HandlerError>> + Send>>;
+
+/// A handler at work.
+pub(super) struct Running {
+    key: u64,
+    owed: Owed,
+    observed: Option<Observed>,
+    work: Handling,
+}
+
+/// What an observer is told of a request when it is done with.
+struct Observed {
+    method: Box<str>,
+    started: Instant,
+    notification: bool,
+}
+
+/// A handler that has ended.
+pub(super) struct Finished {
+    owed: Owed,
+    observed: Option<Observed>,
+    result: Result<Result<Reply, HandlerError>, Panicked>,
+}
+
+impl Future for Running {
+    type Output = Finished;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Finished> {
+        let result = match guarded(|| self.work.as_mut().poll(cx)) {
+            Ok(Poll::Pending) => return Poll::Pending,
+            Ok(Poll::Ready(result)) => Ok(result),
+            Err(panicked) => Err(panicked),
+        };
+        // Whatever the work still holds is dropped here, where a panic does no harm.
+        let work = mem::replace(&mut self.work, Box::pin(pending()));
+        let dropped = guarded(|| drop(work));
+        let result = match (result, dropped) {
+            (Ok(result), Ok(())) => Ok(result),
+            (Err(panicked), _) | (Ok(_), Err(panicked)) => Err(panicked),
+        };
+        Poll::Ready(Finished { owed: mem::replace(&mut self.owed, Owed::Here(None)), observed: self.observed.take(), result })
+    }
+}
+
+impl<R: Runtime> SessionTask<R> {
+    /// Gives a request to its handler, which often answers at once.
+    pub(super) fn serve(&mut self, cx: &mut task::Context<'_>, now: Instant, request: Request<'_>) {
+        let Request { method, params, is_first, responder } = request;
+        let key = self.next_key;
+        self.next_key += 1;
+        let is_notification = responder.is_notification();
+        tracing::debug!(target: "bowline::request", session = ?self.session, label = self.session.label(), %method, is_notification);
+        let context = Context { session: self.session.clone(), key, is_new: is_first, is_notification };
+        let mut owed = Owed::new(responder);
+        let observed = self.dispatch.observer().map(|_| Observed { method: (*method).into(), started: now, notification: is_notification });
+        let incoming = Incoming { method: &method, params: params.as_ref(), dialect: self.endpoint.dialect(), owed: &mut owed };
+        let dispatch = &self.dispatch;
+        match guarded(|| dispatch.serve(incoming, context)) {
+            Ok(Work::Done(result)) => self.finish(now, Finished { owed, observed, result: Ok(result) }),
+            Ok(Work::Later(work)) => {
+                let mut running = Running { key, owed, observed, work };
+                match Pin::new(&mut running).poll(cx) {
+                    Poll::Ready(finished) => self.finish(now, finished),
+                    Poll::Pending => self.running.get_or_insert_with(FuturesUnordered::new).push(running),
+                }
+            }
+            Err(panicked) => self.finish(now, Finished { owed, observed, result: Err(panicked) }),
+        }
+    }
+
+    /// Goes on with the handlers that can. Returns whether one has ended.
+    pub(super) fn poll_handlers(&mut self, cx: &mut task::Context<'_>, now: Instant) -> bool {
+        let mut any = false;
+        while let Some(running) = &mut self.running {
+            match Pin::new(running).poll_next(cx) {
+                Poll::Ready(Some(finished)) => {
+                    any = true;
+                    self.finish(now, finished);
+                }
+                Poll::Ready(None) | Poll::Pending => break,
+            }
+        }
+        any
+    }
+
+    fn finish(&mut self, now: Instant, finished: Finished) {
+        let Finished { mut owed, observed, result } = finished;
+        let outcome = match result {
+            Ok(Ok(Reply::Result(result))) => Outcome::Result(result),
+            Ok(Ok(Reply::Empty)) => Outcome::Empty,
+            Ok(Err(error)) => match error.into_answer() {
+                Ok(answer) => Outcome::Error(answer),
+                Err(error) => Outcome::Error(self.uncaught(&*error)),
+            },
+            Err(panicked) => Outcome::Error(self.uncaught(&panicked)),
+        };
+        if let Some(observed) = observed {
+            self.tell_observer(&observed, &outcome);
+        }
+        let Some(responder) = owed.settle() else { return };
+        // Behind what the handler has sent before, if that is still waiting.
+        if self.mailbox().is_empty() {
+            self.endpoint.respond(now, responder, outcome);
+        } else {
+            self.mailbox().answer(responder, outcome);
+        }
+    }
+
+    fn tell_observer(&self, observed: &Observed, outcome: &Outcome<'_>) {
+        let Some(observer) = self.dispatch.observer() else { return };
+        let error = match outcome {
+            Outcome::Error(error) => Some(error),
+            Outcome::Result(_) | Outcome::Empty => None,
+        };
+        let Observed { method, started, notification } = observed;
+        let answered = Answered { method, error, notification: *notification, elapsed: clock::now() - *started };
+        self.tell(|| observer(&self.session, &answered));
+    }
+
+    /// Tells the application, and makes of it what the peer may know.
+    fn uncaught(&self, error: &(dyn Error + 'static)) -> ErrorObject {
+        tracing::error!(session = ?self.session, label = self.session.label(), %error, "a handler failed");
+        self.tell(|| self.dispatch.uncaught_error(&self.session, error));
+        let answer = ErrorObject::internal();
+        match self.errors {
+            Errors::Hidden => answer,
+            Errors::Exposed => match Json::from_value(&error.to_string()) {
+                Ok(text) => answer.with_data(text),
+                Err(_) => answer,
+            },
+        }
+    }
+
+    /// Calls an event of the application's.
+    pub(super) fn tell(&self, event: impl FnOnce()) {
+        if let Err(panicked) = guarded(event) {
+            tracing::error!(session = ?self.session, label = self.session.label(), error = %panicked, "an event's handler failed");
+        }
+    }
+
+    /// Lets the next request start beside the one with this key.
+    pub(super) fn defer(&mut self, now: Instant, key: u64) {
+        let Some(running) = &self.running else { return };
+        if let Some(running) = running.iter().find(|running| running.key == key) {
+            running.owed.with(|responder| self.endpoint.defer(now, responder));
+        }
+    }
+}

@@ -1,0 +1,8 @@
+mod closing;
+mod frame;
+mod info;
+mod websocket;
+
+pub(crate) use closing::{close_in_background, finish_in_background};
+pub use info::{TransportInfo, TransportKind};
+pub(crate) use websocket::{Incoming, Side, WebSocket};

@@ -1,0 +1,18 @@
+#![doc = include_str!("lib.md")]
+#![forbid(unsafe_code)]
+
+mod runtime;
+
+pub use bowline::*;
+pub use runtime::TokioRuntime;
+
+/// A client on tokio for `url`, `ws://host[:port][/path]`, before it connects.
+pub fn client(url: &str) -> ClientBuilder<TokioRuntime> {
+    ClientBuilder::new(TokioRuntime::new(), url)
+}
+
+/// A server on tokio that serves nothing yet.
+#[must_use]
+pub fn server() -> Server<TokioRuntime> {
+    Server::new(TokioRuntime::new())
+}
