@@ -14,6 +14,8 @@ pub(super) struct Duplicates {
     /// The ids of answered requests, oldest first.
     order: VecDeque<(Instant, Id)>,
     bytes: usize,
+    /// The highest number that was an id.
+    highest: Option<i64>,
 }
 
 #[derive(Debug)]
@@ -35,7 +37,7 @@ pub(super) enum Seen {
 
 impl Duplicates {
     pub(super) fn new() -> Self {
-        Self { known: BTreeMap::new(), order: VecDeque::new(), bytes: 0 }
+        Self { known: BTreeMap::new(), order: VecDeque::new(), bytes: 0, highest: None }
     }
 
     pub(super) fn bytes(&self) -> usize {
@@ -46,7 +48,20 @@ impl Duplicates {
         self.known.get(id).filter(|known| known.print == print).map(|known| &known.seen)
     }
 
+    /// The session is connected to by a request with this id. A sender counts its ids upwards: one that is not above all others comes from another sender, say the
+    /// next run of a program that saved its session, and what that one asks is no repetition.
+    pub(super) fn connected(&mut self, id: &Id) {
+        if let Id::Int(id) = id
+            && self.highest.is_some_and(|highest| *id <= highest)
+        {
+            self.clear();
+        }
+    }
+
     pub(super) fn started(&mut self, id: Id, print: u64, key: u32) {
+        if let Id::Int(id) = id {
+            self.highest = self.highest.max(Some(id));
+        }
         self.forget(&id);
         self.known.insert(id, Known { print, seen: Seen::Running(key) });
     }

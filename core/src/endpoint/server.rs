@@ -166,6 +166,9 @@ impl<T> Endpoint<T> {
             };
         }
         let back = self.outbox.is_held();
+        if let Some(id) = id {
+            self.duplicates.connected(&id.key(self.dialect()));
+        }
         let offer = match params.received {
             Some(_) if self.transport_used => {
                 let why = "resume can only be offered before any other message of a transport";
