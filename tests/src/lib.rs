@@ -4,3 +4,4 @@ pub mod raw;
 pub mod raw_client;
 pub mod raw_server;
 pub mod sim;
+pub mod sockets;

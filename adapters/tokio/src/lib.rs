@@ -16,3 +16,8 @@ pub fn client(url: &str) -> ClientBuilder<TokioRuntime> {
 pub fn server() -> Server<TokioRuntime> {
     Server::new(TokioRuntime::new())
 }
+
+/// The README's examples, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

@@ -148,6 +148,11 @@ impl<T> Endpoint<T> {
         self.push(now, Entry { text: text.into(), kind: Kind::Answer, add_session_id: false });
     }
 
+    /// An answer that no handler gave: see [`Kind::Refusal`].
+    pub(super) fn push_refusal(&mut self, now: Instant, text: Vec<u8>) {
+        self.push(now, Entry { text: text.into(), kind: Kind::Refusal, add_session_id: false });
+    }
+
     fn push(&mut self, now: Instant, entry: Entry) {
         self.outbox.push(entry);
         self.transport_used |= self.link == Link::Up;
@@ -160,7 +165,7 @@ impl<T> Endpoint<T> {
     pub(super) fn push_error(&mut self, now: Instant, id: &Id, error: &ErrorObject) {
         let mut text = Vec::new();
         write::error(&mut text, id, self.dialect() == Dialect::Kurento, error);
-        self.push_answer(now, text);
+        self.push_refusal(now, text);
     }
 
     /// One member of a batch is done; if it was the last, the answers go out.

@@ -164,9 +164,10 @@ impl<T> Endpoint<T> {
     #[must_use]
     pub fn wants_read(&self) -> bool {
         let limits = self.limits();
-        let drained = self.outbox.messages() < limits.outbox_messages.saturating_add(limits.in_flight)
-            && self.outbox.bytes() < limits.outbox_bytes.saturating_add(limits.queued_bytes)
-            && self.outbox.control_messages() < limits.in_flight;
+        let (refusals, refusal_bytes) = self.outbox.refusals();
+        let drained = refusals < limits.outbox_messages
+            && refusal_bytes < limits.outbox_bytes
+            && self.outbox.control_messages() < limits.outbox_messages;
         match self.link {
             Link::Down | Link::Dialing | Link::Leaving => false,
             // The answer to `connect` acknowledges.

@@ -35,6 +35,8 @@ pub(super) enum Kind {
     Notification,
     /// An answer, or a batch of them: it means something only in the session in which the requests came.
     Answer,
+    /// An answer that the frame itself brought about, without a handler: an error, or an answer given before.
+    Refusal,
 }
 
 /// A message that was just written.
@@ -61,6 +63,8 @@ pub(super) struct Outbox {
     numbered: u64,
     waiting_bytes: usize,
     sent_bytes: usize,
+    refusals: usize,
+    refusal_bytes: usize,
     keep: Keep,
     /// While set, no application message is written: who is at the other end is not settled yet.
     held: bool,
@@ -77,6 +81,8 @@ impl Outbox {
             numbered: 0,
             waiting_bytes: 0,
             sent_bytes: 0,
+            refusals: 0,
+            refusal_bytes: 0,
             keep: Keep::Nothing,
             held: false,
         }
@@ -92,6 +98,11 @@ impl Outbox {
 
     pub(super) fn bytes(&self) -> usize {
         self.waiting_bytes + self.sent_bytes
+    }
+
+    /// Answers that reading alone has brought about and that are still here, and their bytes.
+    pub(super) fn refusals(&self) -> (usize, usize) {
+        (self.refusals, self.refusal_bytes)
     }
 
     /// Messages that were sent and are not acknowledged, and their bytes.
@@ -126,6 +137,10 @@ impl Outbox {
 
     pub(super) fn push(&mut self, entry: Entry) {
         self.waiting_bytes += entry.text.len();
+        if entry.kind == Kind::Refusal {
+            self.refusals += 1;
+            self.refusal_bytes += entry.text.len();
+        }
         self.waiting.push_back(entry);
     }
 
@@ -156,13 +171,15 @@ impl Outbox {
                 self.numbered += 1;
                 let first_of = match entry.kind {
                     Kind::Call(call) => Some((call, self.numbered)),
-                    Kind::Notification | Kind::Answer => None,
+                    Kind::Notification | Kind::Answer | Kind::Refusal => None,
                 };
                 self.waiting_bytes -= entry.text.len();
                 if self.keep == Keep::All || (self.keep == Keep::Calls && first_of.is_some()) {
                     self.sent_bytes += entry.text.len();
                     self.sent.push_back(entry);
                     self.replayed = self.sent.len();
+                } else {
+                    self.count_out(&entry);
                 }
                 return written(out, first_of);
             }
@@ -198,6 +215,15 @@ impl Outbox {
         if let Some(entry) = self.sent.pop_front() {
             self.sent_bytes -= entry.text.len();
             self.replayed = self.replayed.saturating_sub(1);
+            self.count_out(&entry);
+        }
+    }
+
+    /// The entry leaves for good.
+    fn count_out(&mut self, entry: &Entry) {
+        if entry.kind == Kind::Refusal {
+            self.refusals -= 1;
+            self.refusal_bytes -= entry.text.len();
         }
     }
 
@@ -220,14 +246,15 @@ impl Outbox {
     pub(super) fn restart(&mut self) {
         self.drop_sent();
         self.numbered = 0;
-        self.waiting.retain(|entry| entry.kind != Kind::Answer);
+        self.waiting.retain(|entry| !matches!(entry.kind, Kind::Answer | Kind::Refusal));
         self.waiting_bytes = self.waiting.iter().map(|entry| entry.text.len()).sum();
+        (self.refusals, self.refusal_bytes) = (0, 0);
     }
 
     fn drop_sent(&mut self) {
-        self.sent.clear();
-        self.sent_bytes = 0;
-        self.replayed = 0;
+        while !self.sent.is_empty() {
+            self.forget_oldest();
+        }
     }
 
     /// Takes a call back that no transport has had yet. False if there is none.

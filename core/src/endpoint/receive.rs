@@ -188,7 +188,9 @@ impl<T> Endpoint<T> {
         for member in members {
             self.member(now, batch, member);
         }
-        self.close_member(now, batch);
+        if let Some(text) = self.owed.close_member(batch) {
+            self.push_refusal(now, text);
+        }
         Received::Handled
     }
 
@@ -279,7 +281,7 @@ impl<T> Endpoint<T> {
             Some(Seen::Answered(text)) => {
                 let text = text.to_vec();
                 match batch {
-                    None => self.push_answer(now, text),
+                    None => self.push_refusal(now, text),
                     Some(batch) => self.owed.add_to_batch(batch, &text),
                 }
             }

@@ -6,6 +6,7 @@ use bowline_tokio::{CallError, Context, ErrorObject, HandlerError, Json, Router,
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use serde_json::value::RawValue;
+use std::error::Error;
 use std::time::Duration;
 
 pub(super) fn add_to(router: Router, tasks: &Tasks) -> Router {
@@ -40,11 +41,16 @@ struct Event {
     i: u64,
 }
 
-async fn notify_me(params: NotifyMe, cx: Context) -> Result<serde_json::Value, HandlerError> {
+async fn notify_me(params: NotifyMe, cx: Context) -> Result<serde_json::Value, ErrorObject> {
     for i in 0..params.n {
-        cx.session().notify(&params.method, Event { i }).await?;
+        cx.session().notify(&params.method, Event { i }).await.map_err(not_delivered)?;
     }
     Ok(json!({"sent": params.n}))
+}
+
+/// The client learns why: it is about itself, and nothing went wrong in here.
+fn not_delivered(error: impl Error) -> ErrorObject {
+    ErrorObject::new(ErrorObject::INTERNAL_ERROR, error.to_string())
 }
 
 /// Times in milliseconds.
@@ -102,7 +108,7 @@ async fn ask_me(question: AskMe, cx: Context) -> Result<Asked, HandlerError> {
             message: error.message.into_owned(),
             data: error.data.as_ref().map(json::to_raw).transpose()?,
         })),
-        Err(error) => Err(error.into()),
+        Err(error) => Err(not_delivered(error).into()),
     }
 }
 

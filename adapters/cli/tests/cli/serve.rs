@@ -81,7 +81,7 @@ fn only_pages_of_allowed_origins_get_in() {
 }
 
 #[test]
-fn the_library_s_warnings_are_shown() {
+fn warnings_of_the_library_are_shown() {
     let server = Server::start(&[]);
     run(&["call", &server.url("/demo"), "panic"]).expect_code(1);
     let log = server.stop("TERM").expect_code(0).stderr;

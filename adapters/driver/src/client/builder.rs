@@ -107,6 +107,14 @@ impl<R: Runtime> ClientBuilder<R> {
         self
     }
 
+    /// The waits between attempts to connect: the n-th is drawn from zero to `first`, doubled n times, and never longer than `longest`; 100 ms
+    /// and 30 s.
+    pub fn backoff(mut self, first: Duration, longest: Duration) -> Self {
+        self.config.backoff_base = first;
+        self.config.backoff_max = longest;
+        self
+    }
+
     /// What to do when the very first connection fails: by default, give up.
     pub fn first_connect(mut self, first: FirstConnect) -> Self {
         self.config.first_connect = first;

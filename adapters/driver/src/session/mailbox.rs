@@ -72,10 +72,11 @@ struct State {
     ordered: VecDeque<Ordered>,
     /// How many of `ordered` are posts.
     posts: usize,
-    /// Waiting senders that may post now and have not yet.
-    granted: usize,
+    /// Posts for which there is no room yet, and who waits with them: in the order of their tickets.
     waiting: VecDeque<Waiter>,
     next_ticket: u64,
+    /// The posts of the tickets from this one on were not taken: it closed first.
+    refused_from: Option<u64>,
     /// No later than the first deadline among `ordered` and `waiting`.
     deadline: Option<Instant>,
     /// To be closed with this, after `ordered`.
@@ -87,6 +88,7 @@ struct State {
 
 struct Waiter {
     ticket: u64,
+    post: Ordered,
     waker: Waker,
     deadline: Option<Instant>,
 }
@@ -105,17 +107,25 @@ enum Life {
 
 impl State {
     fn has_room(&self) -> bool {
-        self.posts + self.granted < POSTS
+        self.posts < POSTS
     }
 
-    /// Lets the sender that waits longest post, if there is room.
+    /// Posts what waits longest, if there is room: here and not when its sender runs, or another sender might overtake it.
     fn grant(&mut self) -> Option<Waker> {
         if !self.has_room() {
             return None;
         }
         let waiter = self.waiting.pop_front()?;
-        self.granted += 1;
+        self.posts += 1;
+        self.ordered.push_back(waiter.post);
         Some(waiter.waker)
+    }
+
+    /// Nobody who waits will have room any more.
+    fn refuse_waiting(&mut self) -> VecDeque<Waiter> {
+        let first = self.waiting.front().map_or(self.next_ticket, |waiter| waiter.ticket);
+        self.refused_from.get_or_insert(first);
+        mem::take(&mut self.waiting)
     }
 
     fn note_deadline(&mut self, deadline: Option<Instant>) {
@@ -191,71 +201,54 @@ impl Mailbox {
         deadline: Option<(Instant, Instant)>,
     ) -> Poll<Result<(), PostError>> {
         let mut state = self.lock();
+        if let Some(mine) = ticket.0 {
+            let Some(at) = state.waiting.iter().position(|waiter| waiter.ticket == mine) else {
+                ticket.0 = None;
+                let refused = state.refused_from.is_some_and(|first| first <= mine);
+                return Poll::Ready(if refused { Err(PostError::Closed) } else { Ok(()) });
+            };
+            if deadline.is_some_and(|(until, now)| until <= now) {
+                ticket.0 = None;
+                let late = state.waiting.remove(at);
+                drop(state);
+                // It may be a call, whose end looks into the mailbox.
+                drop(late);
+                return Poll::Ready(Err(PostError::TimedOut));
+            }
+            state.waiting[at].waker.clone_from(cx.waker());
+            return Poll::Pending;
+        }
         if state.life != Life::Open {
-            // The mailbox has forgotten its waiting senders.
-            self.withdraw(state, ticket);
             return Poll::Ready(Err(PostError::Closed));
         }
-        let place = ticket.0.map(|mine| state.waiting.iter().position(|waiter| waiter.ticket == mine));
-        match place {
-            // Granted.
-            Some(None) => {
-                ticket.0 = None;
-                state.granted -= 1;
-            }
-            Some(Some(at)) => {
-                if deadline.is_some_and(|(until, now)| until <= now) {
-                    ticket.0 = None;
-                    state.waiting.remove(at);
-                    return Poll::Ready(Err(PostError::TimedOut));
-                }
-                state.waiting[at].waker.clone_from(cx.waker());
-                return Poll::Pending;
-            }
-            None if state.has_room() && state.waiting.is_empty() => {}
-            None => {
-                let mine = state.next_ticket;
-                state.next_ticket += 1;
-                ticket.0 = Some(mine);
-                let until = deadline.map(|(until, _)| until);
-                state.waiting.push_back(Waiter { ticket: mine, waker: cx.waker().clone(), deadline: until });
-                state.note_deadline(until);
-                // The task has to mind the deadline.
-                let task = state.task.take();
-                drop(state);
-                wake(task);
-                return Poll::Pending;
-            }
+        let Some(post) = post.take() else { return Poll::Ready(Ok(())) };
+        if state.has_room() && state.waiting.is_empty() {
+            let task = state.post(post);
+            drop(state);
+            wake(task);
+            return Poll::Ready(Ok(()));
         }
-        let task = post.take().and_then(|post| state.post(post));
+        let mine = state.next_ticket;
+        state.next_ticket += 1;
+        ticket.0 = Some(mine);
+        let until = deadline.map(|(until, _)| until);
+        state.waiting.push_back(Waiter { ticket: mine, post, waker: cx.waker().clone(), deadline: until });
+        state.note_deadline(until);
+        // The task has to mind the deadline.
+        let task = state.task.take();
         drop(state);
         wake(task);
-        Poll::Ready(Ok(()))
+        Poll::Pending
     }
 
-    /// The sender of `ticket` has given up.
+    /// The sender of `ticket` has given up: what still waits is taken back.
     pub(crate) fn give_up(&self, ticket: &mut Ticket) {
-        if ticket.0.is_some() {
-            self.withdraw(self.lock(), ticket);
-        }
-    }
-
-    fn withdraw(&self, mut state: MutexGuard<'_, State>, ticket: &mut Ticket) {
         let Some(mine) = ticket.0.take() else { return };
-        if state.life != Life::Open {
-            return;
-        }
-        match state.waiting.iter().position(|waiter| waiter.ticket == mine) {
-            Some(at) => {
-                state.waiting.remove(at);
-            }
-            None => {
-                state.granted -= 1;
-                let next = state.grant();
-                drop(state);
-                wake(next);
-            }
-        }
+        let mut state = self.lock();
+        let at = state.waiting.iter().position(|waiter| waiter.ticket == mine);
+        let taken_back = at.and_then(|at| state.waiting.remove(at));
+        drop(state);
+        drop(taken_back);
     }
 
     /// Posts an answer. Behind a closed session it goes nowhere.
@@ -299,7 +292,7 @@ impl Mailbox {
             if state.life == Life::Open {
                 state.life = Life::Closing;
                 state.closing = Some(reason);
-                waiting = mem::take(&mut state.waiting);
+                waiting = state.refuse_waiting();
             }
         });
         for waiter in waiting {
@@ -444,8 +437,9 @@ impl Mailbox {
     pub(crate) fn end(&self) -> Vec<HandOver> {
         let mut state = self.lock();
         state.life = Life::Closed;
-        let State { urgent, ordered, waiting, .. } = &mut *state;
-        let (urgent, ordered, waiting) = (mem::take(urgent), mem::take(ordered), mem::take(waiting));
+        let waiting = state.refuse_waiting();
+        let State { urgent, ordered, .. } = &mut *state;
+        let (urgent, ordered) = (mem::take(urgent), mem::take(ordered));
         drop(state);
         // Dropping the calls among them settles them as closed.
         drop(ordered);

@@ -34,20 +34,53 @@ fn posts_are_bounded_and_whoever_waits_longest_goes_first() {
     assert_eq!(mailbox.try_post(notification()), Err(PostError::Full), "the place is the first's");
     assert!(mailbox.poll_post(&cx(), &mut second, &mut b, None).is_pending());
     assert_eq!(mailbox.poll_post(&cx(), &mut first, &mut a, None), Poll::Ready(Ok(())));
-    assert!(mailbox.next_ordered(true).is_some());
     mailbox.give_up(&mut second);
+    assert!(mailbox.next_ordered(true).is_some());
     assert_eq!(mailbox.try_post(notification()), Ok(()), "who gives up leaves the place to others");
 }
 
 #[test]
-fn a_granted_place_that_is_not_taken_goes_to_the_next() {
+fn whoever_has_waited_is_not_overtaken_before_it_runs() {
+    let mailbox = full();
+    let named = |name: &str| Some(Ordered::Notify { method: name.into(), params: None });
+    let (mut first, mut second) = (Ticket::default(), Ticket::default());
+    let (mut a, mut b) = (named("first"), named("second"));
+    assert!(mailbox.poll_post(&cx(), &mut first, &mut a, None).is_pending());
+    assert!(mailbox.poll_post(&cx(), &mut second, &mut b, None).is_pending());
+    let taken: Vec<_> = (0..3).map(|_| mailbox.next_ordered(true)).collect();
+    assert_eq!(mailbox.try_post(notification()), Ok(()));
+    assert_eq!(mailbox.poll_post(&cx(), &mut second, &mut b, None), Poll::Ready(Ok(())));
+    assert_eq!(mailbox.poll_post(&cx(), &mut first, &mut a, None), Poll::Ready(Ok(())));
+    let rest = std::iter::from_fn(|| mailbox.next_ordered(true)).map(|ordered| match ordered {
+        Ordered::Notify { method, .. } => method,
+        Ordered::Call { .. } | Ordered::Answer { .. } => "?".into(),
+    });
+    let named: Vec<_> = rest.filter(|name| &**name != "n").collect();
+    assert_eq!((taken.len(), named), (3, vec!["first".into(), "second".into()]));
+}
+
+#[test]
+fn what_was_posted_before_the_end_is_not_said_to_be_refused() {
     let mailbox = full();
     let (mut first, mut second) = (Ticket::default(), Ticket::default());
     let (mut a, mut b) = (Some(notification()), Some(notification()));
     assert!(mailbox.poll_post(&cx(), &mut first, &mut a, None).is_pending());
     assert!(mailbox.poll_post(&cx(), &mut second, &mut b, None).is_pending());
     let _ = mailbox.next_ordered(true);
+    mailbox.close(CloseReason::Application);
+    assert_eq!(mailbox.poll_post(&cx(), &mut first, &mut a, None), Poll::Ready(Ok(())));
+    assert_eq!(mailbox.poll_post(&cx(), &mut second, &mut b, None), Poll::Ready(Err(PostError::Closed)));
+}
+
+#[test]
+fn a_place_that_is_given_up_goes_to_the_next() {
+    let mailbox = full();
+    let (mut first, mut second) = (Ticket::default(), Ticket::default());
+    let (mut a, mut b) = (Some(notification()), Some(notification()));
+    assert!(mailbox.poll_post(&cx(), &mut first, &mut a, None).is_pending());
+    assert!(mailbox.poll_post(&cx(), &mut second, &mut b, None).is_pending());
     mailbox.give_up(&mut first);
+    let _ = mailbox.next_ordered(true);
     assert_eq!(mailbox.poll_post(&cx(), &mut second, &mut b, None), Poll::Ready(Ok(())));
 }
 
@@ -61,6 +94,7 @@ fn nobody_waits_beyond_a_deadline_or_the_end() {
     mailbox.expire(at(5));
     assert_eq!(mailbox.deadline(), None);
     assert_eq!(mailbox.poll_post(&cx(), &mut ticket, &mut post, Some((at(5), at(5)))), Poll::Ready(Err(PostError::TimedOut)));
+    let mut post = Some(notification());
     assert!(mailbox.poll_post(&cx(), &mut ticket, &mut post, None).is_pending());
     mailbox.close(CloseReason::Application);
     assert_eq!(mailbox.poll_post(&cx(), &mut ticket, &mut post, None), Poll::Ready(Err(PostError::Closed)));

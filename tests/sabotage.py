@@ -1,0 +1,76 @@
+#!/usr/bin/env python3
+"""Breaks the core on purpose, one way at a time, and lets the simulation find it.
+
+    tests/sabotage.py [--schedules N] [NAME ...]
+
+Each line of its output names what was broken and the seed that caught it. It works on a copy and exits with 1 if anything goes unnoticed.
+"""
+
+import argparse
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+OUTBOX, SERVER, CLIENT = (f"core/src/endpoint/{name}.rs" for name in ("outbox", "server", "client"))
+RECEIVE, INBOX, ENDPOINT = (f"core/src/endpoint/{name}.rs" for name in ("receive", "inbox", "mod"))
+
+# name: (file, what stands there, what stands there instead)
+SABOTAGES = {
+    "an acknowledgement is skipped": (OUTBOX, "while self.sent.len() as u64 > missing {", "while self.sent.len() as u64 > missing + 1 {"),
+    "a message is counted twice": (INBOX, "self.received += 1;", "self.received += 1 + u64::from(self.received == 20);"),
+    "a ping is counted": (RECEIVE, "Frame::Single(Message::Request(call)) if is_session_method(&call.method) => self", "Frame::Single(Message::Request(call)) if is_session_method(&call.method) && { self.inbox.count(0); true } => self"),
+    "new messages go out before the replay": (OUTBOX, "if let Some(entry) = self.sent.get(self.replayed) {", "if self.waiting.is_empty() && let Some(entry) = self.sent.get(self.replayed) {"),
+    "nothing is replayed": (OUTBOX, "self.acknowledge(received)?;\n        self.replayed = 0;", "self.acknowledge(received)?;\n        self.replayed = self.sent.len();"),
+    "what was sent is forgotten at a cut": (OUTBOX, "self.control.clear();\n        self.replayed = 0;", "self.control.clear();\n        self.drop_sent();"),
+    "messages are sent before connect is answered": (SERVER, "self.outbox.hold();\n        }\n        moved", "}\n        moved"),
+    "an answer acknowledges one message too many": (RECEIVE, "self.outbox.acknowledge(number).is_err()", "self.outbox.acknowledge(number + u64::from(number < self.outbox.numbered())).is_err()"),
+    "an overtaken connect is obeyed": (SERVER, "offers && matches!(call.id", "false && offers && matches!(call.id"),
+    "answers survive into the next session": (OUTBOX, "self.waiting.retain(|entry| entry.kind != Kind::Answer);", ""),
+    "requests of a lost session are answered in the next": (CLIENT, "self.owed.disown();", ""),
+    "acknowledgements wait behind requests": (ENDPOINT, "if waits { Patience::Waiting } else { Patience::Normal }", "if waits { Patience::Normal } else { Patience::Normal }"),
+    "the grace timer is not stopped": (SERVER, "self.timers.clear(Timer::Grace);", ""),
+    "the wrong end of the sent messages is dropped": (OUTBOX, "self.sent.pop_front() {\n            self.sent_bytes", "self.sent.pop_back() {\n            self.sent_bytes"),
+}
+
+
+def simulate(copy, schedules):
+    """Builds and runs the simulation in `copy`; returns the first failing seed, or None."""
+    build = ["cargo", "build", "--release", "--quiet", "-p", "bowline-tests", "--bin", "simulate"]
+    subprocess.run(build, cwd=copy, check=True)
+    run = subprocess.run([copy / "target/release/simulate", "--schedules", str(schedules)], capture_output=True, text=True)
+    seed = re.search(r"failed first: seed (\d+): (.*)", run.stderr)
+    if run.returncode == 0:
+        return None
+    return f"seed {seed[1]}: {seed[2]}" if seed else run.stderr.strip().splitlines()[-1]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--schedules", type=int, default=100_000)
+    parser.add_argument("names", nargs="*")
+    arguments = parser.parse_args()
+    missed = []
+    with tempfile.TemporaryDirectory() as folder:
+        copy = pathlib.Path(folder) / "bowline"
+        shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns("target", "node_modules", ".git"))
+        for name, (file, there, instead) in SABOTAGES.items():
+            if arguments.names and name not in arguments.names:
+                continue
+            whole = (ROOT / file).read_text()
+            if whole.count(there) != 1:
+                sys.exit(f"{name}: what is to be broken is not in {file} exactly once")
+            (copy / file).write_text(whole.replace(there, instead))
+            caught = simulate(copy, arguments.schedules)
+            print(f"{name}: {caught or 'NOT CAUGHT'}", flush=True)
+            if caught is None:
+                missed.append(name)
+            (copy / file).write_text(whole)
+    sys.exit(1 if missed else 0)
+
+
+if __name__ == "__main__":
+    main()
