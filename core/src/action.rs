@@ -193,6 +193,8 @@ pub enum CallOutcome {
     Error(ErrorObject),
     /// The peer answered with something that is no answer; what was wrong with it.
     Malformed(String),
+    /// It was not sent: it is longer than what the peer takes, so many bytes.
+    TooBig(usize),
     /// No answer in time.
     TimedOut,
     /// The call was sent, then the connection or the session was lost: whether it ran is unknown.

@@ -12,9 +12,15 @@ pub enum Dialect {
     Strict,
 }
 
+/// What a peer with resumption takes if it does not say (PROTOCOL 6).
+pub(crate) const DEFAULT_MESSAGE_BYTES: usize = 1024 * 1024;
+
 /// The bounds of one endpoint. Nothing in an endpoint grows past them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
+    /// Bytes of one message that we take; 1 MiB. The transport enforces it. Here it is told to a peer with resumption, so that it does not send again and again what can never
+    /// arrive (PROTOCOL 6).
+    pub message_bytes: usize,
     /// Messages that may wait to be sent or acknowledged before [`SendError::Full`](crate::SendError::Full); 1,024. Answers may
     /// exceed it by the requests that were running when it was reached.
     pub outbox_messages: usize,
@@ -40,6 +46,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
+            message_bytes: DEFAULT_MESSAGE_BYTES,
             outbox_messages: 1024,
             outbox_bytes: 256 * 1024,
             in_flight: 1024,

@@ -95,15 +95,18 @@ pub enum SendError {
     Closed,
     /// `connect`, `ping` and `closeSession` belong to the library (PROTOCOL 3).
     ReservedMethod,
+    /// The message is longer than what the peer takes, so many bytes.
+    TooBig(usize),
 }
 
 impl fmt::Display for SendError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Full => "the session's send buffer is full",
-            Self::Closed => "the session is closed",
-            Self::ReservedMethod => "connect, ping and closeSession are sent by the library itself",
-        })
+        match self {
+            Self::Full => f.write_str("the session's send buffer is full"),
+            Self::Closed => f.write_str("the session is closed"),
+            Self::ReservedMethod => f.write_str("connect, ping and closeSession are sent by the library itself"),
+            Self::TooBig(max) => write!(f, "the message is longer than the {max} bytes that the peer takes"),
+        }
     }
 }
 

@@ -132,7 +132,7 @@ fn a_peer_that_sends_rubbish_and_takes_no_answers_is_not_read_for_ever() {
 
 #[test]
 fn a_peer_that_pings_and_takes_no_pongs_is_not_read_for_ever() {
-    let (mut house, wire, home) = house(Limits { in_flight: 4, ..Limits::default() });
+    let (mut house, wire, home) = house(Limits { in_flight: 4, outbox_messages: 4, ..Limits::default() });
     house.stall(wire, true);
     for id in 0..100 {
         house.send(wire, &request(id, "ping"));

@@ -60,6 +60,11 @@ impl<T> Calls<T> {
         }
     }
 
+    /// Whether a transport has had it: nobody can answer what nobody has heard.
+    pub(super) fn is_sent(&self, id: u32) -> bool {
+        self.pending.get(&id).is_some_and(|pending| pending.number.is_some())
+    }
+
     pub(super) fn forget_tag(&mut self, id: u32) {
         if let Some(pending) = self.pending.get_mut(&id) {
             pending.tag = None;

@@ -4,11 +4,13 @@ use super::backoff::Backoff;
 use super::heartbeat::Ping;
 use super::inbox::Inbox;
 use super::outbox::Keep;
+use super::server::{max_member, message_bytes};
 use super::{Endpoint, Life, Link, Role, Timer};
 use crate::message::{self, Body, Reply};
 use crate::{
     Action, CallOutcome, ClientConfig, Close, CloseReason, ErrorObject, FirstConnect, InFlight, Instant, Reconnect, SessionId, json, write,
 };
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -29,8 +31,10 @@ pub(super) struct Client {
     pub(super) announces: bool,
     /// The number of messages sent when the last ping went out.
     pub(super) numbered_at_ping: u64,
-    /// The id of the `closeSession` that is to be answered.
-    pub(super) closing: Option<u32>,
+    /// The `closeSession` that is to be answered, and why.
+    pub(super) closing: Option<Closing>,
+    /// The application wants another transport, whatever the policy says.
+    redials: bool,
     /// Whether the server speaks of sessions at all.
     pub(super) session_known: bool,
     /// The session was given up since the last connection: the next one is a new one.
@@ -42,6 +46,12 @@ pub(super) struct Client {
     progress_at_greeting: u64,
     /// Why the server refused `connect`.
     refusal: Option<ErrorObject>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Closing {
+    id: u32,
+    reason: CloseReason,
 }
 
 /// A `connect` that is not answered yet.
@@ -64,6 +74,7 @@ impl Client {
             announces: false,
             numbered_at_ping: 0,
             closing: None,
+            redials: false,
             session_known: false,
             session_lost: false,
             counted: false,
@@ -89,6 +100,7 @@ impl<T> Endpoint<T> {
         client.heartbeat = interval;
         if self.link == Link::Up {
             self.timers.clear(Timer::Ping);
+            self.timers.clear(Timer::Pong);
             if interval.is_some() {
                 self.heartbeat_starts(now);
             }
@@ -106,6 +118,9 @@ impl<T> Endpoint<T> {
                 self.dial(now);
             }
             (Link::Up, _) => {
+                if let Some(client) = self.as_client() {
+                    client.redials = true;
+                }
                 self.outbox.hold();
                 self.hang_up(Close::NORMAL);
             }
@@ -121,7 +136,7 @@ impl<T> Endpoint<T> {
         }
     }
 
-    pub(super) fn say_goodbye(&mut self, now: Instant) {
+    pub(super) fn say_goodbye(&mut self, now: Instant, reason: CloseReason) {
         if self.as_client().is_none_or(|client| client.closing.is_some()) {
             return;
         }
@@ -137,7 +152,7 @@ impl<T> Endpoint<T> {
         self.outbox.set_parting(text);
         self.timers.set(Timer::Closing, now, GOODBYE_TIMEOUT);
         if let Some(client) = self.as_client() {
-            client.closing = Some(id);
+            client.closing = Some(Closing { id, reason });
         }
     }
 
@@ -184,13 +199,12 @@ impl<T> Endpoint<T> {
         client.progress_at_greeting = progress;
         client.numbered_at_ping = 0;
         let offers = client.config.resume && (asked_for.is_none() || (keeps && client.counted));
-        let mut params = Vec::from(*b"{");
-        if offers {
-            params.extend_from_slice(b"\"resume\":{\"received\":");
-            write::unsigned(&mut params, received);
-            params.push(b'}');
-        }
-        params.push(b'}');
+        let offer = if offers {
+            alloc::format!("\"resume\":{{\"received\":{received}{}}}", max_member(&client.config.limits))
+        } else {
+            String::new()
+        };
+        let mut params = alloc::format!("{{{offer}}}").into_bytes();
         if let Some(session) = &asked_for {
             write::insert_session_id(&mut params, session, 0);
         }
@@ -213,7 +227,7 @@ impl<T> Endpoint<T> {
             return;
         }
         if self.as_client().is_some_and(|client| client.closing.is_some()) {
-            return self.finish(Close::NORMAL, CloseReason::Application);
+            return self.goodbye_said();
         }
         match was_up {
             Some(since) => {
@@ -232,10 +246,11 @@ impl<T> Endpoint<T> {
         if lasted || progress > client.progress_at_greeting || client.backoff.attempt() == 1 {
             client.backoff.reset();
         }
+        let redials = core::mem::take(&mut client.redials);
         match client.config.reconnect {
-            Reconnect::Never => return self.finish(Close::NORMAL, CloseReason::GaveUp),
+            Reconnect::Never if !redials => return self.finish(Close::NORMAL, CloseReason::GaveUp),
             Reconnect::For(total) => self.start_giving_up(now, total),
-            Reconnect::Forever => {}
+            Reconnect::Never | Reconnect::Forever => {}
         }
         match self.next_wait() {
             Some(wait) => self.timers.set(Timer::Retry, now, wait),
@@ -309,11 +324,17 @@ impl<T> Endpoint<T> {
             self.pong(now, reply);
             return true;
         }
-        if client.closing == id && id.is_some() {
-            self.finish(Close::NORMAL, CloseReason::Application);
+        if client.closing.map(|closing| closing.id) == id && id.is_some() {
+            self.goodbye_said();
             return true;
         }
         false
+    }
+
+    /// `closeSession` was answered, or will not be.
+    pub(super) fn goodbye_said(&mut self) {
+        let reason = self.as_client().and_then(|client| client.closing).map_or(CloseReason::Application, |closing| closing.reason);
+        self.finish(Close::NORMAL, reason);
     }
 
     fn connect_answered(&mut self, now: Instant, greeting: Greeting, reply: &Reply<'_>) {
@@ -341,6 +362,8 @@ impl<T> Endpoint<T> {
             }
             None => self.goes_on_without_resumption(),
         }
+        let max = json::member(result, "resume").and_then(|resume| json::count_of(json::member(resume, "max")?).ok());
+        self.outbox.peer_takes = if received.is_some() { message_bytes(max) } else { usize::MAX };
         self.session = named.or(asked_for);
         let Some(client) = self.as_client() else { return };
         client.session_known = session_known;

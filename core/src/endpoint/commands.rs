@@ -4,7 +4,8 @@ use super::outbox::{Entry, Keep, Kind};
 use super::{Endpoint, Life, Link, Role};
 use crate::id::Id;
 use crate::{
-    Action, CallId, CallOutcome, Close, CloseReason, Dialect, ErrorObject, Instant, Json, Outcome, Responder, SendError, scan, write,
+    Action, CallId, CallOutcome, Close, CloseReason, Dialect, ErrorObject, Instant, Json, MAX_SESSION_ID_BYTES, Outcome, Responder,
+    SendError, scan, write,
 };
 use alloc::vec::Vec;
 
@@ -20,6 +21,9 @@ pub struct Call<'a, T> {
     /// What comes back with the outcome.
     pub tag: T,
 }
+
+/// What the member `sessionId` may add to a message.
+const SESSION_MEMBER_BYTES: usize = 16 + 2 * MAX_SESSION_ID_BYTES;
 
 /// Whether `method` belongs to the library (PROTOCOL 3).
 pub(super) fn is_session_method(method: &str) -> bool {
@@ -44,8 +48,10 @@ impl<T> Endpoint<T> {
             self.actions.push_back(Action::Settled { tag: call.tag, outcome: CallOutcome::TimedOut });
             return Ok(CallId(id));
         }
-        self.push_request(now, Some(id), call.method, call.params);
-        self.calls.insert(id, call.tag, deadline);
+        match self.push_request(now, Some(id), call.method, call.params) {
+            Ok(()) => self.calls.insert(id, call.tag, deadline),
+            Err(max) => self.actions.push_back(Action::Settled { tag: call.tag, outcome: CallOutcome::TooBig(max) }),
+        }
         Ok(CallId(id))
     }
 
@@ -53,11 +59,10 @@ impl<T> Endpoint<T> {
     ///
     /// # Errors
     ///
-    /// [`SendError::Full`], [`SendError::Closed`] or [`SendError::ReservedMethod`].
+    /// [`SendError::Full`], [`SendError::Closed`], [`SendError::ReservedMethod`] or [`SendError::TooBig`].
     pub fn notify(&mut self, now: Instant, method: &str, params: Option<&Json<'_>>) -> Result<(), SendError> {
         self.may_send(method)?;
-        self.push_request(now, None, method, params);
-        Ok(())
+        self.push_request(now, None, method, params).map_err(SendError::TooBig)
     }
 
     /// Nobody waits for this call any more: its outcome will not be told. If it has not been sent it will not be.
@@ -77,6 +82,11 @@ impl<T> Endpoint<T> {
         let Some(id) = debt.id else { return };
         let mut text = Vec::new();
         self.write_answer(&mut text, &id, outcome);
+        if text.len() > self.outbox.peer_takes {
+            let why = alloc::format!("The answer is longer than the {} bytes that the peer takes", self.outbox.peer_takes);
+            text.clear();
+            self.write_answer(&mut text, &id, Outcome::Error(ErrorObject::new(ErrorObject::INTERNAL_ERROR, why)));
+        }
         if self.outbox.keep() != Keep::All && id != Id::Null {
             self.keep_answer(now, &id, number, &text);
         }
@@ -100,7 +110,7 @@ impl<T> Endpoint<T> {
         match (&self.role, self.life) {
             (_, Life::Closed) => {}
             (Role::Client(client), _) if client.config.close_message && self.link == Link::Up && client.session_known => {
-                self.say_goodbye(now)
+                self.say_goodbye(now, reason)
             }
             (Role::Client(_) | Role::Server(_), Life::Fresh | Life::Open) => {
                 let close = if reason == CloseReason::Shutdown { Close::GOING_AWAY } else { Close::NORMAL };
@@ -123,7 +133,8 @@ impl<T> Endpoint<T> {
         if self.has_room() { Ok(()) } else { Err(SendError::Full) }
     }
 
-    fn push_request(&mut self, now: Instant, id: Option<u32>, method: &str, params: Option<&Json<'_>>) {
+    /// `Err` is what the peer takes, if the message is longer.
+    fn push_request(&mut self, now: Instant, id: Option<u32>, method: &str, params: Option<&Json<'_>>) -> Result<(), usize> {
         let kurento_client = match &self.role {
             Role::Client(client) => client.config.dialect == Dialect::Kurento,
             Role::Server(_) => false,
@@ -140,8 +151,13 @@ impl<T> Endpoint<T> {
         } else {
             write::request(&mut text, id, method, params);
         }
+        let longest = text.len() + if kurento_client { SESSION_MEMBER_BYTES } else { 0 };
+        if longest > self.outbox.peer_takes {
+            return Err(self.outbox.peer_takes);
+        }
         let kind = id.map_or(Kind::Notification, Kind::Call);
         self.push(now, Entry { text: text.into(), kind, add_session_id: kurento_client });
+        Ok(())
     }
 
     pub(super) fn push_answer(&mut self, now: Instant, text: Vec<u8>) {

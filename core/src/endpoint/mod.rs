@@ -11,6 +11,7 @@ mod receive;
 mod server;
 mod timers;
 
+use crate::config::DEFAULT_MESSAGE_BYTES;
 use crate::{Action, CallOutcome, ClientConfig, Close, CloseReason, Dialect, Instant, Limits, Request, Responder, ServerConfig, SessionId};
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
@@ -62,6 +63,8 @@ pub struct Endpoint<T> {
     transport_used: bool,
     /// The session has had no application request yet.
     awaits_first: bool,
+    /// The time of the newest input, for what is noticed while polling.
+    clock: Instant,
 }
 
 #[derive(Debug)]
@@ -248,6 +251,10 @@ impl<T> Endpoint<T> {
         if let Some((call, number)) = transmitted.first_of {
             self.calls.mark_sent(call, number);
         }
+        if let Role::Client(_) = self.role {
+            // A whole buffer may go out in one burst, and then the server should say soon what it has of it.
+            self.consider_telling(self.clock);
+        }
         Some(transmitted.len)
     }
 
@@ -285,6 +292,7 @@ impl<T> Endpoint<T> {
             actions: VecDeque::new(),
             transport_used: false,
             awaits_first: true,
+            clock: Instant::ORIGIN,
         }
     }
 
@@ -390,7 +398,7 @@ impl<T> Endpoint<T> {
                 self.hang_up(Close::NORMAL);
             }
             Timer::Ping => self.ping_is_due(now),
-            Timer::Closing => self.finish(Close::NORMAL, CloseReason::Application),
+            Timer::Closing => self.goodbye_said(),
         }
     }
 
@@ -407,6 +415,7 @@ impl<T> Endpoint<T> {
 
     /// A frame went one way or the other.
     fn touch(&mut self, now: Instant) {
+        self.clock = now;
         match &mut self.role {
             Role::Server(server) => {
                 if let Some(silence) = server.watch
@@ -458,6 +467,11 @@ impl<T> Endpoint<T> {
     #[must_use]
     pub fn client(config: Arc<ClientConfig>, seed: u64) -> Self {
         let session = config.session.clone();
-        Self::new(Role::Client(Box::new(Client::new(config, seed))), session)
+        let offers = config.resume;
+        let mut endpoint = Self::new(Role::Client(Box::new(Client::new(config, seed))), session);
+        if offers {
+            endpoint.outbox.peer_takes = DEFAULT_MESSAGE_BYTES;
+        }
+        endpoint
     }
 }

@@ -66,6 +66,8 @@ pub(super) struct Outbox {
     refusals: usize,
     refusal_bytes: usize,
     keep: Keep,
+    /// Bytes of the longest message that the peer takes. A longer one would be sent again over each new transport, and end it.
+    pub(super) peer_takes: usize,
     /// While set, no application message is written: who is at the other end is not settled yet.
     held: bool,
 }
@@ -84,6 +86,7 @@ impl Outbox {
             refusals: 0,
             refusal_bytes: 0,
             keep: Keep::Nothing,
+            peer_takes: usize::MAX,
             held: false,
         }
     }

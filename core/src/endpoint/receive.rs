@@ -291,7 +291,8 @@ impl<T> Endpoint<T> {
 
     /// An answer of the peer. One that nobody waits for is passed over.
     fn settle_reply(&mut self, now: Instant, reply: &Reply<'_>) {
-        let Some(ended) = self.reply_call(&reply.id).and_then(|id| self.calls.end(id)) else { return };
+        let asked = self.reply_call(&reply.id).filter(|id| self.calls.is_sent(*id));
+        let Some(ended) = asked.and_then(|id| self.calls.end(id)) else { return };
         let outcome = match reply.body {
             Body::Result(raw) => match self.dialect() {
                 Dialect::Kurento => CallOutcome::Result(Json::trusted(json::without_session_id(raw).0).into_owned()),

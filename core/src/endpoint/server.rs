@@ -2,9 +2,10 @@
 
 use super::outbox::Keep;
 use super::{Endpoint, Life, Link, Role, Timer};
+use crate::config::DEFAULT_MESSAGE_BYTES;
 use crate::id::Id;
 use crate::message::{Call, Frame, Message};
-use crate::{Action, Close, CloseReason, ErrorObject, Instant, Json, Received, ServerConfig, SessionId, json, scan, write};
+use crate::{Action, Close, CloseReason, ErrorObject, Instant, Json, Limits, Received, ServerConfig, SessionId, json, scan, write};
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -51,6 +52,8 @@ struct ConnectParams {
     /// A session was named, if by a text that no session can have.
     named: bool,
     received: Option<u64>,
+    /// Bytes of the longest message that the client takes.
+    max: Option<u64>,
 }
 
 impl<T> Endpoint<T> {
@@ -200,6 +203,7 @@ impl<T> Endpoint<T> {
                 false
             }
         };
+        self.outbox.peer_takes = if resumed { message_bytes(params.max) } else { usize::MAX };
         self.answer_connect(id, if params.named { "reconnection successful" } else { "OK" }, resumed);
         Received::Handled
     }
@@ -215,7 +219,8 @@ impl<T> Endpoint<T> {
             session.with_text(|text| result.push_str(&format!(",\"sessionId\":{}", quoted(text))));
         }
         if resumed {
-            result.push_str(&format!(",\"resume\":{{\"received\":{}}}", self.inbox.tell()));
+            let received = self.inbox.tell();
+            result.push_str(&format!(",\"resume\":{{\"received\":{received}{}}}", max_member(self.limits())));
         }
         result.push('}');
         self.answer_session_method(id, &result);
@@ -341,9 +346,21 @@ impl ConnectParams {
         if let Some(resume) = json::member(raw, "resume").filter(|raw| *raw != "null") {
             let received = json::member(resume, "received").ok_or("resume.received: missing")?;
             params.received = Some(json::count_of(received).map_err(|why| format!("resume.received: {why}"))?);
+            let max = json::member(resume, "max").map(json::count_of).transpose();
+            params.max = max.map_err(|why| format!("resume.max: {why}"))?;
         }
         Ok(params)
     }
+}
+
+/// What a peer takes that said so, or did not.
+pub(super) fn message_bytes(said: Option<u64>) -> usize {
+    said.map_or(DEFAULT_MESSAGE_BYTES, |max| usize::try_from(max).unwrap_or(usize::MAX))
+}
+
+/// The member `max` of `resume`, if there is something to say.
+pub(super) fn max_member(limits: &Limits) -> String {
+    if limits.message_bytes == DEFAULT_MESSAGE_BYTES { String::new() } else { format!(",\"max\":{}", limits.message_bytes) }
 }
 
 fn quoted(text: &str) -> String {

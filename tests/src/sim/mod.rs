@@ -5,11 +5,13 @@
 //! ([`model`]) knows what was sent and checks what arrives: each message exactly once and in order as long as the session lives, each call
 //! settled exactly once, bounds kept, timers that move on.
 
+mod applications;
 pub mod model;
 pub mod network;
 pub mod plan;
 pub mod rng;
 pub mod script;
+mod wires;
 pub mod world;
 
 pub use model::Tally;

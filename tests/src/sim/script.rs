@@ -260,6 +260,7 @@ impl Conversation {
                     }
                     CallOutcome::Error(_)
                     | CallOutcome::Malformed(_)
+                    | CallOutcome::TooBig(_)
                     | CallOutcome::TimedOut
                     | CallOutcome::Interrupted
                     | CallOutcome::Closed => self.tally.lost += 1,

@@ -171,7 +171,8 @@ impl<R: Runtime> ClientBuilder<R> {
     ///
     /// See [`ConnectError`].
     pub async fn connect(self) -> Result<Client, ConnectError> {
-        let Self { runtime, url, label, headers, max_message, dispatch, hook, config } = self;
+        let Self { runtime, url, label, headers, max_message, dispatch, hook, mut config } = self;
+        config.limits.message_bytes = max_message;
         let target = Target::parse(&url)?;
         let path = Arc::from(target.path.split('?').next().unwrap_or("/"));
         let place = Place { label: label.unwrap_or_else(|| url.into()), dialect: config.dialect, request_timeout: config.request_timeout };

@@ -137,11 +137,13 @@ impl NewPath {
             dialect: options.config.dialect,
             request_timeout: REQUEST_TIMEOUT,
         };
+        let mut config = options.config;
+        config.limits.message_bytes = options.max_message;
         let home = Home {
             registry: Arc::clone(registry),
             scope,
             max_sessions: options.max_sessions,
-            config: Arc::new(options.config),
+            config: Arc::new(config),
             place: Arc::new(place),
             dispatch,
             errors: options.errors,

@@ -9,6 +9,8 @@ use std::fmt;
 pub enum CallError {
     /// The peer answered with an error.
     Peer(ErrorObject),
+    /// It was not sent: it is longer than what the peer takes, so many bytes.
+    TooBig(usize),
     /// No answer came in time.
     TimedOut,
     /// The call was sent, then the connection or the session was lost: whether it ran is unknown.
@@ -29,6 +31,7 @@ impl fmt::Display for CallError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Peer(error) => write!(f, "the peer answered with an error: {error}"),
+            Self::TooBig(max) => SendError::TooBig(*max).fmt(f),
             Self::TimedOut => f.write_str("no answer in time"),
             Self::Interrupted => f.write_str("the connection was lost before the answer; whether the call ran is unknown"),
             Self::Closed => f.write_str("the session is closed"),
@@ -45,7 +48,7 @@ impl Error for CallError {
         match self {
             Self::Peer(error) => Some(error),
             Self::Decode(error) => Some(error),
-            Self::TimedOut | Self::Interrupted | Self::Closed | Self::ReservedMethod | Self::Encode(_) | Self::Malformed(_) => None,
+            Self::TooBig(_) | Self::TimedOut | Self::Interrupted | Self::Closed | Self::ReservedMethod | Self::Encode(_) | Self::Malformed(_) => None,
         }
     }
 }
@@ -56,6 +59,7 @@ pub(super) fn raw_result(outcome: CallOutcome) -> Result<Json<'static>, CallErro
         CallOutcome::Result(result) => Ok(result),
         CallOutcome::Error(error) => Err(CallError::Peer(error)),
         CallOutcome::Malformed(what) => Err(CallError::Malformed(what)),
+        CallOutcome::TooBig(max) => Err(CallError::TooBig(max)),
         CallOutcome::TimedOut => Err(CallError::TimedOut),
         CallOutcome::Interrupted => Err(CallError::Interrupted),
         CallOutcome::Closed => Err(CallError::Closed),

@@ -202,7 +202,7 @@ impl Mailbox {
     ) -> Poll<Result<(), PostError>> {
         let mut state = self.lock();
         if let Some(mine) = ticket.0 {
-            let Some(at) = state.waiting.iter().position(|waiter| waiter.ticket == mine) else {
+            let Ok(at) = state.waiting.binary_search_by_key(&mine, |waiter| waiter.ticket) else {
                 ticket.0 = None;
                 let refused = state.refused_from.is_some_and(|first| first <= mine);
                 return Poll::Ready(if refused { Err(PostError::Closed) } else { Ok(()) });
@@ -245,8 +245,8 @@ impl Mailbox {
     pub(crate) fn give_up(&self, ticket: &mut Ticket) {
         let Some(mine) = ticket.0.take() else { return };
         let mut state = self.lock();
-        let at = state.waiting.iter().position(|waiter| waiter.ticket == mine);
-        let taken_back = at.and_then(|at| state.waiting.remove(at));
+        let at = state.waiting.binary_search_by_key(&mine, |waiter| waiter.ticket);
+        let taken_back = at.ok().and_then(|at| state.waiting.remove(at));
         drop(state);
         drop(taken_back);
     }

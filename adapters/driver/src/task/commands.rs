@@ -61,9 +61,14 @@ impl<R: Runtime> SessionTask<R> {
             Ordered::Answer { responder, outcome } => self.endpoint.respond(now, responder, outcome),
             Ordered::Notify { method, params } => {
                 // Nobody waits for what else becomes of it.
-                if let Err(SendError::Full) = self.endpoint.notify(now, &method, params.as_ref()) {
-                    self.mailbox().put_back(Ordered::Notify { method, params });
-                    return false;
+                match self.endpoint.notify(now, &method, params.as_ref()) {
+                    Err(SendError::Full) => {
+                        self.mailbox().put_back(Ordered::Notify { method, params });
+                        return false;
+                    }
+                    // Its sender was told that it will be sent; it can only be told to the log that it will not.
+                    Err(error @ SendError::TooBig(_)) => tracing::warn!(session = ?self.session, %method, %error, "a notification is not sent"),
+                    Ok(()) | Err(_) => {}
                 }
             }
             Ordered::Call { method, params, deadline, tag } => {
