@@ -29,7 +29,7 @@ SABOTAGES = {
     "messages are sent before connect is answered": (SERVER, "self.outbox.hold();\n        }\n        moved", "}\n        moved"),
     "an answer acknowledges one message too many": (RECEIVE, "self.outbox.acknowledge(number).is_err()", "self.outbox.acknowledge(number + u64::from(number < self.outbox.numbered())).is_err()"),
     "an overtaken connect is obeyed": (SERVER, "offers && matches!(call.id", "false && offers && matches!(call.id"),
-    "answers survive into the next session": (OUTBOX, "self.waiting.retain(|entry| entry.kind != Kind::Answer);", ""),
+    "answers survive into the next session": (OUTBOX, "self.waiting.retain(|entry| !matches!(entry.kind, Kind::Answer | Kind::Refusal));", ""),
     "requests of a lost session are answered in the next": (CLIENT, "self.owed.disown();", ""),
     "acknowledgements wait behind requests": (ENDPOINT, "if waits { Patience::Waiting } else { Patience::Normal }", "if waits { Patience::Normal } else { Patience::Normal }"),
     "the grace timer is not stopped": (SERVER, "self.timers.clear(Timer::Grace);", ""),

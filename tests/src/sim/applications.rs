@@ -148,7 +148,7 @@ impl World {
             return self.restart();
         }
         if self.rng.chance(15) {
-            self.paused_until = self.now + Duration::from_micros(self.rng.below(4_000_000));
+            self.paused_until = self.now + Duration::from_micros(self.rng.below(8_000_000));
             return self.note(|| "the server pauses".to_owned());
         }
         let up: Vec<usize> =

@@ -16,6 +16,8 @@ pub struct Plan {
     pub faults: u32,
     /// The longest one-way delay of a frame.
     pub latency: Duration,
+    /// How often (of a hundred) a frame is slower than a client's patience: what it has given up arrives after all.
+    pub spikes: u64,
     /// Bytes that a connection takes before its reader has read them.
     pub window: usize,
     /// The longest that a side may take to learn of a cut.
@@ -73,6 +75,7 @@ impl Plan {
             operations: rng.between(5, 60) as u32,
             faults: rng.below(8) as u32,
             latency: ms(rng.between(1, 200)),
+            spikes: if rng.chance(15) { rng.between(1, 8) } else { 0 },
             window: if rng.chance(30) { rng.between(100, 2000) as usize } else { 1 << 20 },
             notice: ms(rng.between(1, 3000)),
             half_open,

@@ -104,7 +104,9 @@ impl World {
         if is_ping {
             return;
         }
-        if let Some((at, breaks)) = self.connections[connection].write(self.now, to, frame, self.plan.latency, &mut self.rng) {
+        let slow = self.calm.is_none() && self.rng.chance(self.plan.spikes);
+        let latency = if slow { Duration::from_secs(9) } else { self.plan.latency };
+        if let Some((at, breaks)) = self.connections[connection].write(self.now, to, frame, latency, &mut self.rng) {
             self.at(at, if breaks { Event::Cut { connection } } else { Event::Arrive { connection, side: to } });
         }
     }

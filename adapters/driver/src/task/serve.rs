@@ -114,8 +114,9 @@ impl<R: Runtime> SessionTask<R> {
             self.tell_observer(&observed, &outcome);
         }
         let Some(responder) = owed.settle() else { return };
-        // Behind what the handler has sent before, if that is still waiting.
-        if self.mailbox().is_empty() {
+        // An answer goes behind what the handler has sent before, if that is still waiting. The end of a notification says nothing to the peer: it
+        // must not wait, or a full buffer would keep the next ones from being served, and in the end the transport from being read.
+        if responder.is_notification() || self.mailbox().is_empty() {
             self.endpoint.respond(now, responder, outcome);
         } else {
             self.mailbox().answer(responder, outcome);
