@@ -1,0 +1,246 @@
+//! Nothing is lost, repeated or reordered when the network breaks: real sockets, through a proxy that breaks them.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "in a test a panic is the failure")]
+
+use bowline_tests::sockets::storm::{Cuts, Plan, storm};
+use bowline_tests::sockets::{Direction, Fate, Peer, Proxy, run, soon, wait_for};
+use bowline_tokio::{CallError, Client, ConnectionEvent, Context, ErrorObject, PathOptions, Router, ServerHandle, SessionKept};
+use futures_util::future;
+use serde_json::json;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::sync::Notify;
+
+const LOST: ConnectionEvent = ConnectionEvent::Disconnected;
+const BACK: ConnectionEvent = ConnectionEvent::Reconnected(SessionKept::Same);
+
+/// A server that remembers what arrived, and answers `hold` only when it is told.
+struct Server {
+    address: SocketAddr,
+    handle: ServerHandle,
+    seen: Arc<Mutex<Vec<u64>>>,
+    go: Arc<Notify>,
+    held: Arc<Notify>,
+}
+
+impl Server {
+    async fn start() -> Self {
+        let (seen, go, held) = (Arc::<Mutex<Vec<u64>>>::default(), Arc::<Notify>::default(), Arc::<Notify>::default());
+        let receive = || {
+            let seen = Arc::clone(&seen);
+            move |number: u64| {
+                seen.lock().unwrap().push(number);
+                async move { Ok::<_, ErrorObject>(number) }
+            }
+        };
+        let (wait, reached) = (Arc::clone(&go), Arc::clone(&held));
+        let router =
+            Router::new().method("call", receive()).method("note", receive()).method_with("hold", move |number: u64, cx: Context| {
+                let wait = Arc::clone(&wait);
+                reached.notify_one();
+                async move {
+                    cx.start_async();
+                    wait.notified().await;
+                    Ok::<_, ErrorObject>(number)
+                }
+            });
+        let server = bowline_tokio::server().path_with("/", PathOptions::new(), router).bind("127.0.0.1:0").await.unwrap();
+        let (address, handle) = run(server);
+        Self { address, handle, seen, go, held }
+    }
+
+    fn seen(&self) -> Vec<u64> {
+        self.seen.lock().unwrap().clone()
+    }
+}
+
+async fn connect(url: &str) -> Client {
+    bowline_tokio::client(url).connect().await.unwrap()
+}
+
+/// A small conversation both ways, whose first two connections break as `fates` says.
+async fn converse(fates: [Fate; 2]) {
+    let report = soon(storm(Plan { calls: 8, notifications: 8, cuts: Cuts::At(fates) }, |_| {})).await.unwrap();
+    assert!(report.is_clean() && report.answered == 8, "{fates:?}: {report:?}");
+}
+
+fn to_server(at: u64) -> Fate {
+    Fate { to_server: Some(at), to_client: None }
+}
+
+fn to_client(at: u64) -> Fate {
+    Fate { to_server: None, to_client: Some(at) }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cut_at_any_byte_towards_the_server_costs_nothing() {
+    for at in (1..1600).step_by(9) {
+        converse([to_server(at), Fate::default()]).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cut_at_any_byte_towards_the_client_costs_nothing() {
+    for at in (1..1600).step_by(9) {
+        converse([to_client(at), Fate::default()]).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_cut_while_the_session_comes_back_costs_nothing() {
+    for first in (300..1300).step_by(101) {
+        for second in (150..600).step_by(47) {
+            for fates in
+                [[to_server(first), to_client(second)], [to_client(first), to_server(second)], [to_server(first), to_server(second)]]
+            {
+                converse(fates).await;
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_short_storm_loses_repeats_and_reorders_nothing() {
+    for seed in [1, 2] {
+        let cuts = Cuts::Every { mean: Duration::from_millis(5), seed };
+        let report = storm(Plan { calls: 2000, notifications: 2000, cuts }, |_| {}).await.unwrap();
+        assert!(report.is_clean() && report.answered == 2000 && report.tally.cuts > 0, "{report:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_given_while_the_client_is_away_waits_for_it() {
+    let server = Server::start().await;
+    let proxy = Proxy::new(server.address).await.unwrap();
+    let client = connect(&proxy.url("/")).await;
+    let mut events = client.events();
+    let call = tokio::spawn({
+        let client = client.clone();
+        async move { client.call::<u64>("hold", 7).await }
+    });
+    soon(server.held.notified()).await;
+    // New connections lead nowhere for the time being.
+    let nowhere = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    proxy.retarget(nowhere);
+    assert_eq!(proxy.cut(), 1);
+    wait_for(&mut events, |event| *event == LOST).await;
+    server.go.notify_one();
+    proxy.retarget(server.address);
+    assert_eq!(soon(call).await.unwrap(), Ok(7));
+    wait_for(&mut events, |event| *event == BACK).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_silent_network_is_found_by_the_heartbeat() {
+    let server = Server::start().await;
+    let proxy = Proxy::new(server.address).await.unwrap();
+    let client = bowline_tokio::client(&proxy.url("/")).heartbeat(Duration::from_millis(100)).connect().await.unwrap();
+    let mut events = client.events();
+    assert_eq!(client.call::<u64>("call", 0).await, Ok(0));
+    assert_eq!(proxy.stall(), 1);
+    let calls: Vec<_> = (1..100).map(|number| client.call::<u64>("call", number)).collect();
+    let numbers: Vec<u64> = soon(future::try_join_all(calls)).await.unwrap();
+    wait_for(&mut events, |event| *event == BACK).await;
+    assert_eq!(numbers, (1..100).collect::<Vec<_>>());
+    assert_eq!(server.seen(), (0..100).collect::<Vec<_>>());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_old_connection_that_wakes_up_late_changes_nothing() {
+    let server = Server::start().await;
+    let proxy = Proxy::new(server.address).await.unwrap();
+    let client = connect(&proxy.url("/")).await;
+    let mut events = client.events();
+    assert_eq!(client.call::<u64>("call", 0).await, Ok(0));
+    proxy.stall();
+    // These go into the old connection, and are held there.
+    let calls: Vec<_> = (1..50).map(|number| client.call::<u64>("call", number)).collect();
+    let others = async {
+        client.notify("note", 50).await.unwrap();
+        client.reconnect();
+        wait_for(&mut events, |event| *event == BACK).await;
+    };
+    let (answers, ()) = soon(future::join(future::join_all(calls), others)).await;
+    assert!(answers.into_iter().all(|answer| answer.is_ok()));
+    proxy.wake();
+    assert_eq!(client.call::<u64>("call", 51).await, Ok(51));
+    let mut seen = server.seen();
+    seen.sort_unstable();
+    assert_eq!(seen, (0..52).collect::<Vec<_>>(), "each once");
+    assert_eq!(server.handle.session_count(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn half_a_connection_is_no_connection() {
+    let server = Server::start().await;
+    let proxy = Proxy::new(server.address).await.unwrap();
+    let client = connect(&proxy.url("/")).await;
+    let mut events = client.events();
+    for (number, direction) in [(0, Direction::ToServer), (1, Direction::ToClient)] {
+        assert_eq!(client.call::<u64>("call", number).await, Ok(number));
+        assert_eq!(proxy.half_close(direction), 1, "{direction:?}");
+        wait_for(&mut events, |event| *event == BACK).await;
+    }
+    assert_eq!(client.call::<u64>("call", 2).await, Ok(2));
+    assert_eq!(server.seen(), [0, 1, 2]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_belongs_to_whoever_named_it_last() {
+    let server = Server::start().await;
+    let mut first = Peer::connect(server.address, "/");
+    let session = first.greet();
+    let held = first.request("hold", &json!({ "value": 1 }));
+    soon(server.held.notified()).await;
+    let mut second = Peer::connect(server.address, "/");
+    assert_eq!(second.resume(&session)["result"]["value"], "reconnection successful");
+    assert_eq!(first.closed(), Some((4104, "Connection closed for reconnection".into())));
+    server.go.notify_one();
+    let answer = second.read();
+    assert_eq!((&answer["id"], &answer["result"]["value"]), (&json!(held), &json!(1)), "the answer follows the session");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_connections_that_claim_one_session_at_once_leave_it_one() {
+    let server = Server::start().await;
+    let session = Peer::connect(server.address, "/").greet();
+    let threads: Vec<_> = (0..16)
+        .map(|number| {
+            let (address, session) = (server.address, session.clone());
+            std::thread::spawn(move || {
+                let mut peer = Peer::connect(address, "/");
+                peer.text(&json!({ "jsonrpc": "2.0", "id": number, "method": "connect", "params": { "sessionId": session } }).to_string());
+                peer
+            })
+        })
+        .collect();
+    let peers: Vec<Peer> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
+    let mut last = Peer::connect(server.address, "/");
+    assert_eq!(last.resume(&session)["result"]["sessionId"], json!(session));
+    for mut peer in peers {
+        assert_eq!(peer.closed().map(|close| close.0), Some(4104));
+    }
+    assert_eq!(last.call("call", &json!({ "value": 9 }))["result"]["value"], 9);
+    assert_eq!(server.handle.session_count(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restart_of_the_server_is_a_new_session_and_calls_in_flight_are_interrupted() {
+    let before = Server::start().await;
+    let proxy = Proxy::new(before.address).await.unwrap();
+    let client = connect(&proxy.url("/")).await;
+    let (mut events, session) = (client.events(), client.session_id());
+    let call = tokio::spawn({
+        let client = client.clone();
+        async move { client.call::<u64>("hold", 1).await }
+    });
+    soon(before.held.notified()).await;
+    let after = Server::start().await;
+    proxy.retarget(after.address);
+    before.handle.shutdown(Duration::ZERO).await;
+    assert_eq!(soon(call).await.unwrap(), Err(CallError::Interrupted));
+    wait_for(&mut events, |event| *event == ConnectionEvent::Reconnected(SessionKept::New)).await;
+    assert_ne!(client.session_id(), session);
+    assert_eq!(client.call::<u64>("call", 5).await, Ok(5));
+    assert_eq!((before.seen(), after.seen()), (vec![], vec![5]));
+}
