@@ -21,8 +21,10 @@ pub struct Limits {
     /// Bytes of one message that we take; 1 MiB. The transport enforces it. Here it is told to a peer with resumption, so that it does not send again and again what can never
     /// arrive (PROTOCOL 6).
     pub message_bytes: usize,
-    /// Messages that may wait to be sent or acknowledged before [`SendError::Full`](crate::SendError::Full); 1,024. Answers may
-    /// exceed it by the requests that were running when it was reached.
+    /// Messages that may wait to be sent or acknowledged before [`SendError::Full`](crate::SendError::Full); 1,024. Answers may exceed it: by a reserve of as
+    /// many again and `in_flight`, and by the requests that are in flight when that is used up.
+    ///
+    /// With resumption a peer acknowledges every 256 messages or 64 KiB at the latest when asked; much less than twice that makes senders wait for it.
     pub outbox_messages: usize,
     /// Bytes of those messages; 256 KiB. The message that crosses the line is still taken.
     pub outbox_bytes: usize,

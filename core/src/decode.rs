@@ -100,6 +100,15 @@ impl<'de> Typed<'de> {
         .unwrap_or(self.raw)
     }
 
+    /// An enum with data is an object with one member itself: only `value` is a box.
+    fn boxed(&self) -> &'de str {
+        match self.unwrap {
+            Unwrap::Never => None,
+            Unwrap::Value | Unwrap::ValueOrOnly => json::member(self.raw, "value"),
+        }
+        .unwrap_or(self.raw)
+    }
+
     fn object(&self) -> &'de str {
         if self.raw == "null" { "{}" } else { self.raw }
     }
@@ -123,6 +132,9 @@ impl<'de> Deserializer<'de> for Typed<'de> {
         deserialize_u8(); deserialize_u16(); deserialize_u32(); deserialize_u64(); deserialize_u128();
         deserialize_f32(); deserialize_f64(); deserialize_identifier();
         deserialize_seq(); deserialize_tuple(len: usize); deserialize_tuple_struct(name: &'static str, len: usize);
+    }
+
+    forward! { boxed:
         deserialize_enum(name: &'static str, variants: &'static [&'static str]);
     }
 
@@ -135,7 +147,14 @@ impl<'de> Deserializer<'de> for Typed<'de> {
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
-        if self.raw == "null" { visitor.visit_none() } else { visitor.visit_some(self) }
+        // Absent params of a Kurento client are `{}`, and a null comes in a box.
+        let empty = match self.unwrap {
+            Unwrap::Never => false,
+            Unwrap::Value | Unwrap::ValueOrOnly => {
+                json::is_empty(self.raw) || (self.plain() == "null" && json::only_member(self.raw).is_some())
+            }
+        };
+        if self.raw == "null" || empty { visitor.visit_none() } else { visitor.visit_some(self) }
     }
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Self::Error> {
@@ -202,6 +221,21 @@ mod tests {
             assert_eq!(open(boxed).as_str(), want);
         }
         assert_eq!(open("5").as_str(), "5");
+    }
+
+    #[test]
+    fn options_and_enums_come_out_of_their_boxes() {
+        #[derive(Deserialize, Debug, PartialEq)]
+        enum Shape {
+            Point,
+            Circle { r: u8 },
+        }
+        let result = |text: &str| decode_result::<Option<i32>>(&Json::parse(text).unwrap(), Dialect::Kurento);
+        assert_eq!((result(r#"{"value":null}"#), result(r#"{"value":5}"#), result("{}")), (Ok(None), Ok(Some(5)), Ok(None)));
+        assert_eq!(params::<Option<i32>>("{}", Dialect::Kurento), Ok(None));
+        for (text, shape) in [(r#"{"value":"Point"}"#, Shape::Point), (r#"{"Circle":{"r":1}}"#, Shape::Circle { r: 1 })] {
+            assert_eq!(decode_result::<Shape>(&Json::parse(text).unwrap(), Dialect::Kurento), Ok(shape));
+        }
     }
 
     #[test]

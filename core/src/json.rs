@@ -94,6 +94,11 @@ pub(crate) fn member<'a>(raw: &'a str, name: &str) -> Option<&'a str> {
     found
 }
 
+/// Whether it is an object without members.
+pub(crate) fn is_empty(raw: &str) -> bool {
+    Walk::new(raw, 0).filter(Walk::is_object).is_some_and(|mut walk| matches!(walk.next(), Ok(None)))
+}
+
 /// The only member of an object.
 pub(crate) fn only_member(raw: &str) -> Option<&str> {
     let mut walk = Walk::new(raw, 0).filter(Walk::is_object)?;

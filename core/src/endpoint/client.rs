@@ -100,7 +100,7 @@ impl<T> Endpoint<T> {
         client.heartbeat = interval;
         if self.link == Link::Up {
             self.timers.clear(Timer::Ping);
-            self.timers.clear(Timer::Pong);
+            self.expect_pong(now);
             if interval.is_some() {
                 self.heartbeat_starts(now);
             }

@@ -79,7 +79,10 @@ impl<T> Endpoint<T> {
     pub fn respond(&mut self, now: Instant, responder: Responder, outcome: Outcome<'_>) {
         let number = responder.key;
         let Some(debt) = self.owed.finish(number) else { return };
-        let Some(id) = debt.id else { return };
+        let Some(id) = debt.id else {
+            // With the place that it had, the server may be told of more.
+            return self.consider_telling(now);
+        };
         let mut text = Vec::new();
         self.write_answer(&mut text, &id, outcome);
         if text.len() > self.outbox.peer_takes {
@@ -93,10 +96,22 @@ impl<T> Endpoint<T> {
         match debt.batch {
             None => self.push_answer(now, text),
             Some(batch) => {
-                self.owed.add_to_batch(batch, &text);
+                self.add_to_batch(batch, &id, &text);
                 self.close_member(now, batch);
             }
         }
+    }
+
+    /// An answer takes its place in a batch, or an error does: the batch is one message, and has its bound like any other.
+    pub(super) fn add_to_batch(&mut self, batch: usize, id: &Id, text: &[u8]) {
+        let bound = self.outbox.peer_takes.min(self.limits().message_bytes);
+        if self.owed.bytes_in_batch(batch).saturating_add(text.len()).saturating_add(2) <= bound {
+            return self.owed.add_to_batch(batch, text);
+        }
+        let mut refusal = Vec::new();
+        let error = ErrorObject::new(ErrorObject::INTERNAL_ERROR, "The answers of the batch are too long together");
+        write::error(&mut refusal, id, self.dialect() == Dialect::Kurento, &error);
+        self.owed.add_to_batch(batch, &refusal);
     }
 
     /// The request will be answered later: the next one may start. Kurento: `Transaction.startAsync`.
@@ -171,7 +186,7 @@ impl<T> Endpoint<T> {
 
     fn push(&mut self, now: Instant, entry: Entry) {
         self.outbox.push(entry);
-        self.transport_used |= self.link == Link::Up;
+        self.transport_used |= self.link == Link::Up && !self.outbox.is_held();
         if let Role::Client(_) = self.role {
             self.touch(now);
             self.consider_telling(now);

@@ -1,5 +1,6 @@
 //! A client's pings: the heartbeat, and telling what has arrived (PROTOCOL 4 and 6).
 
+use super::client::Client;
 use super::outbox::Keep;
 use super::{Endpoint, Link, Timer};
 use crate::message::{Body, Reply};
@@ -10,6 +11,8 @@ use core::time::Duration;
 
 /// With resumption and without a heartbeat, the peer is told what arrived this long after it did.
 const TELL_DELAY: Duration = Duration::from_secs(5);
+/// With a full buffer, the peer is asked again this long after it acknowledged too little.
+const ASK_DELAY: Duration = Duration::from_millis(200);
 /// How long the answer to a ping of that kind is waited for.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 
@@ -17,6 +20,12 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 #[derive(Debug)]
 pub(super) struct Ping {
     pub(super) id: u32,
+}
+
+impl Client {
+    fn pong_timeout(&self) -> Duration {
+        self.config.ping_timeout.or(self.heartbeat).unwrap_or(ANSWER_TIMEOUT)
+    }
 }
 
 impl<T> Endpoint<T> {
@@ -30,6 +39,15 @@ impl<T> Endpoint<T> {
             self.send_ping(now, Some(interval));
         }
         self.timers.set(Timer::Ping, now, interval);
+    }
+
+    /// The heartbeat has changed: a ping that is out is given as long as the next ones will be.
+    pub(super) fn expect_pong(&mut self, now: Instant) {
+        let Some(client) = self.as_client() else { return };
+        let timeout = client.pong_timeout();
+        if client.ping.is_some() {
+            self.timers.set(Timer::Pong, now, timeout);
+        }
     }
 
     pub(super) fn ping_is_due(&mut self, now: Instant) {
@@ -46,12 +64,13 @@ impl<T> Endpoint<T> {
     fn send_ping(&mut self, now: Instant, announce: Option<Duration>) {
         let id = self.calls.next_id();
         let resumable = self.outbox.keep() == Keep::All;
-        let received = self.inbox.tell();
+        let room = self.has_room_for_requests();
+        let received = self.inbox.tell_if(room);
         let numbered = self.outbox.numbered();
         let Some(client) = self.as_client() else { return };
         client.numbered_at_ping = numbered;
         client.ping = Some(Ping { id });
-        let timeout = client.config.ping_timeout.or(client.heartbeat).unwrap_or(ANSWER_TIMEOUT);
+        let timeout = client.pong_timeout();
         let mut params = String::new();
         if let Some(interval) = announce {
             params.push_str(&alloc::format!("\"interval\":{}", interval.as_millis().max(1)));
@@ -84,13 +103,18 @@ impl<T> Endpoint<T> {
         let limits = self.limits();
         let (messages, bytes) = self.outbox.unacknowledged();
         let half_full = messages >= limits.outbox_messages.div_ceil(2) || bytes >= limits.outbox_bytes.div_ceil(2);
-        let (overdue, told, numbered) = (self.inbox.is_overdue(), self.inbox.is_told(), self.outbox.numbered());
+        let overdue = self.inbox.is_overdue() && self.has_room_for_requests();
+        let full = messages >= limits.outbox_messages || bytes >= limits.outbox_bytes;
+        let (told, numbered) = (self.inbox.is_told(), self.outbox.numbered());
         let Some(client) = self.as_client() else { return };
         if client.ping.is_some() {
             return;
         }
         if overdue || (half_full && numbered > client.numbered_at_ping) {
             self.send_ping(now, None);
+        } else if full {
+            // Everything waits for this acknowledgement.
+            self.timers.set_earlier(Timer::Ping, now, ASK_DELAY);
         } else if (!told || self.outbox.messages() > 0) && !self.timers.is_set(Timer::Ping) {
             self.timers.set(Timer::Ping, now, TELL_DELAY);
         }

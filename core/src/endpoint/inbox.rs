@@ -22,11 +22,17 @@ impl Inbox {
         self.received
     }
 
-    /// The number to tell the peer now.
+    /// The number to tell the peer in a `connect` or its answer: what has been received, to the last message.
     pub(super) fn tell(&mut self) -> u64 {
         self.told = self.received;
         self.untold_bytes = 0;
         self.received
+    }
+
+    /// The number to tell the peer in a ping or its answer. Without room for more it is told nothing new: what is not acknowledged keeps its buffer full, so
+    /// it stops by itself, and its pings never stand behind more messages than we have room for.
+    pub(super) fn tell_if(&mut self, room: bool) -> u64 {
+        if room { self.tell() } else { self.told }
     }
 
     pub(super) fn is_told(&self) -> bool {

@@ -189,12 +189,18 @@ impl<T> Endpoint<T> {
         self.outbox.messages() < limits.outbox_messages && self.outbox.bytes() < limits.outbox_bytes && self.calls.len() < limits.calls
     }
 
+    /// Bytes of the longest message that the peer takes, as it has said (PROTOCOL 6); `usize::MAX` if there is no telling.
+    #[must_use]
+    pub fn peer_takes(&self) -> usize {
+        self.outbox.peer_takes
+    }
+
     /// How much it holds.
     #[must_use]
     pub fn usage(&self) -> Usage {
         Usage {
             outbox_messages: self.outbox.messages(),
-            outbox_bytes: self.outbox.bytes(),
+            outbox_bytes: self.outbox.bytes() + self.owed.batch_bytes(),
             unacknowledged: self.outbox.unacknowledged().0,
             in_flight: self.owed.len(),
             queued_bytes: self.owed.queued_bytes(),
@@ -226,11 +232,10 @@ impl<T> Endpoint<T> {
         if let Some(action) = self.actions.pop_front() {
             return Some(action);
         }
-        // A request starts when there is room for its answer: a peer that does not take answers gets no more work done.
-        if self.life != Life::Open || !self.outbox_has_room() {
+        if self.life != Life::Open {
             return None;
         }
-        let queued = self.owed.start_next(self.concurrency())?;
+        let queued = self.owed.start_next(self.concurrency(), self.has_room_for_answer())?;
         Some(Action::Serve(Request {
             method: Cow::Owned(String::from(queued.method)),
             params: queued.params,
@@ -298,7 +303,27 @@ impl<T> Endpoint<T> {
 
     fn outbox_has_room(&self) -> bool {
         let limits = self.limits();
-        self.outbox.messages() < limits.outbox_messages && self.outbox.bytes() < limits.outbox_bytes
+        self.outbox.messages() < limits.outbox_messages && self.outbox.bytes().saturating_add(self.owed.batch_bytes()) < limits.outbox_bytes
+    }
+
+    /// Whether a request may start: there must be room for its answer, so that a peer that does not take answers gets no more work done.
+    ///
+    /// With resumption both sides may come to a point where neither has room, because neither acknowledges while its requests wait for
+    /// room. A reserve ends that: an answer acknowledges too.
+    fn has_room_for_answer(&self) -> bool {
+        let limits = self.limits();
+        let reserve = limits.in_flight.saturating_add(limits.outbox_messages.saturating_mul(2));
+        let reserve_bytes = limits.outbox_bytes.saturating_add(limits.queued_bytes);
+        self.outbox_has_room()
+            || (self.outbox.keep() == Keep::All
+                && !self.has_room_for_requests()
+                && self.outbox.messages() < reserve
+                && self.outbox.bytes() < reserve_bytes)
+    }
+
+    /// Whether fewer requests of the peer are in flight than may be.
+    fn has_room_for_requests(&self) -> bool {
+        self.owed.has_room(self.limits(), Patience::Normal)
     }
 
     fn settle(&mut self, ended: Ended<T>, outcome: CallOutcome) {

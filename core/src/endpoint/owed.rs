@@ -54,11 +54,12 @@ pub(super) struct Owed {
     queued_bytes: usize,
     running: usize,
     batches: Slab<Batch>,
+    batch_bytes: usize,
 }
 
 impl Owed {
     pub(super) fn new() -> Self {
-        Self { debts: Slab::new(), queue: VecDeque::new(), queued_bytes: 0, running: 0, batches: Slab::new() }
+        Self { debts: Slab::new(), queue: VecDeque::new(), queued_bytes: 0, running: 0, batches: Slab::new(), batch_bytes: 0 }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -109,8 +110,10 @@ impl Owed {
     }
 
     /// The request whose turn has come, if there is one and a place for it.
-    pub(super) fn start_next(&mut self, concurrency: usize) -> Option<Queued> {
-        if self.running >= concurrency.max(1) {
+    ///
+    /// Without `room` for an answer only a notification starts, which gets none.
+    pub(super) fn start_next(&mut self, concurrency: usize, room: bool) -> Option<Queued> {
+        if self.running >= concurrency.max(1) || !(room || self.queue.front()?.notification) {
             return None;
         }
         let queued = self.queue.pop_front()?;
@@ -148,11 +151,22 @@ impl Owed {
         self.batches.insert(Batch { open: 1, text: Vec::new() })
     }
 
+    /// Bytes of answers that wait for the rest of their batch.
+    pub(super) fn batch_bytes(&self) -> usize {
+        self.batch_bytes
+    }
+
+    /// Bytes of the answers in one batch.
+    pub(super) fn bytes_in_batch(&self, key: usize) -> usize {
+        self.batches.get(key).map_or(0, |batch| batch.text.len())
+    }
+
     /// Adds an answer that was not waited for.
     pub(super) fn add_to_batch(&mut self, key: usize, text: &[u8]) {
         if let Some(batch) = self.batches.get_mut(key) {
             batch.text.push(if batch.text.is_empty() { b'[' } else { b',' });
             batch.text.extend_from_slice(text);
+            self.batch_bytes += text.len() + 1;
         }
     }
 
@@ -164,6 +178,7 @@ impl Owed {
             return None;
         }
         let mut text = self.batches.remove(key).text;
+        self.batch_bytes -= text.len();
         if text.is_empty() {
             return None;
         }
@@ -178,6 +193,7 @@ impl Owed {
             debt.batch = None;
         }
         self.batches.clear();
+        self.batch_bytes = 0;
     }
 
     pub(super) fn clear(&mut self) {

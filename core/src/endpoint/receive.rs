@@ -244,7 +244,7 @@ impl<T> Endpoint<T> {
         });
         let notification = call.id.is_none();
         let is_first = core::mem::take(&mut self.awaits_first);
-        let at_once = batch.is_none() && self.owed.may_start(self.concurrency()) && self.outbox_has_room();
+        let at_once = batch.is_none() && self.owed.may_start(self.concurrency()) && (notification || self.has_room_for_answer());
         let number = self.owed.accept(call.id, batch);
         if let Some(key) = key {
             self.duplicates.started(key, print, number);
@@ -282,7 +282,7 @@ impl<T> Endpoint<T> {
                 let text = text.to_vec();
                 match batch {
                     None => self.push_refusal(now, text),
-                    Some(batch) => self.owed.add_to_batch(batch, &text),
+                    Some(batch) => self.add_to_batch(batch, key, &text),
                 }
             }
         }

@@ -292,7 +292,8 @@ impl<T> Endpoint<T> {
             (None, None) => {}
         }
         if self.outbox.keep() == Keep::All {
-            result.push_str(&format!(",\"received\":{}", self.inbox.tell()));
+            let room = self.has_room_for_requests();
+            result.push_str(&format!(",\"received\":{}", self.inbox.tell_if(room)));
         }
         result.push('}');
         self.answer_session_method(call.id.as_ref(), &result);

@@ -62,6 +62,13 @@ impl Timers {
         self.0[timer as usize] = now + delay.max(Duration::from_millis(1));
     }
 
+    /// Sets `timer` as [`set`](Self::set) does, unless it comes earlier already.
+    pub(super) fn set_earlier(&mut self, timer: Timer, now: Instant, delay: Duration) {
+        let before = self.0[timer as usize];
+        self.set(timer, now, delay);
+        self.0[timer as usize] = self.0[timer as usize].min(before);
+    }
+
     pub(super) fn clear(&mut self, timer: Timer) {
         self.0[timer as usize] = Instant::FAR_FUTURE;
     }

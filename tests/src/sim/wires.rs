@@ -244,8 +244,8 @@ impl World {
     pub(super) fn check_bounds(&mut self, who: Who) {
         let limits = &self.plan.server.limits;
         let in_flight = limits.in_flight + limits.outbox_messages;
-        // Whatever is in flight may be answered, room or not.
-        let most = limits.outbox_messages + in_flight;
+        // The reserve for answers, and whatever is in flight when it is used up.
+        let most = limits.in_flight + 2 * limits.outbox_messages + in_flight;
         let usage = self.peer(who).endpoint.usage();
         if usage.outbox_messages > most || usage.in_flight > in_flight {
             self.stuck("a bound is passed");
