@@ -258,7 +258,7 @@ fn a_full_buffer_is_back_pressure_until_the_client_acknowledges() {
 
 #[test]
 fn requests_wait_when_there_is_no_room_for_their_answers_and_start_when_there_is() {
-    let (mut house, wire, home, _) = house(Limits { outbox_messages: 2, in_flight: 3, ..Limits::default() });
+    let (mut house, wire, home, _) = house(Limits { outbox_messages: 2, in_flight: 8, ..Limits::default() });
     for id in 1..=6 {
         house.send(wire, &request(id, "count"));
     }
@@ -267,6 +267,27 @@ fn requests_wait_when_there_is_no_room_for_their_answers_and_start_when_there_is
         house.send(wire, &json!({"jsonrpc": "2.0", "id": 100, "method": "ping", "params": {"received": received}}));
     }
     assert_eq!((house.served.len(), house.endpoint(home).is_attached()), (6, true));
+}
+
+#[test]
+fn a_client_that_acknowledges_nothing_gets_no_more_answers_than_the_reserve() {
+    let (mut house, wire, home, _) = house(Limits { outbox_messages: 2, in_flight: 3, ..Limits::default() });
+    for id in 1..=40 {
+        house.send(wire, &request(id, "count"));
+    }
+    let usage = house.endpoint(home).usage();
+    assert_eq!((house.served.len(), usage.outbox_messages), (2 + 2 + 3, 2 + 2 + 3));
+    assert!(!house.endpoint(home).wants_read());
+}
+
+#[test]
+fn a_client_without_room_at_the_server_is_told_of_no_more_messages() {
+    let (mut house, wire, _, _) = house(Limits { in_flight: 3, ..Limits::default() });
+    for id in 1..=3 {
+        house.send(wire, &request(id, "busy"));
+        let told = house.ask(wire, 100 + id, "ping", json!({}))["result"]["received"].as_u64();
+        assert_eq!(told, Some(u64::from(id.min(2))), "the third fills the server");
+    }
 }
 
 #[test]

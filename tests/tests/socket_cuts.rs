@@ -210,6 +210,8 @@ async fn many_connections_that_claim_one_session_at_once_leave_it_one() {
             std::thread::spawn(move || {
                 let mut peer = Peer::connect(address, "/");
                 peer.text(&json!({ "jsonrpc": "2.0", "id": number, "method": "connect", "params": { "sessionId": session } }).to_string());
+                // Its answer says that it has had the session.
+                assert_eq!(peer.read()["id"], number);
                 peer
             })
         })

@@ -15,3 +15,8 @@ pub(crate) fn to_std(at: Instant) -> std::time::Instant {
     // A deadline centuries away does not fit every platform's clock; a year away is as good, since timers are set again when they fire early.
     *ORIGIN + at.since_origin().min(ORIGIN.elapsed() + FAR)
 }
+
+/// The point in time so far from now, on the runtime's clock.
+pub(crate) fn std_after(duration: std::time::Duration) -> std::time::Instant {
+    to_std(now() + duration)
+}

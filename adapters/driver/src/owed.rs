@@ -53,6 +53,14 @@ impl Owed {
         }
     }
 
+    /// Whether it is `slot`.
+    pub(crate) fn is(&self, slot: &Arc<AnswerSlot>) -> bool {
+        match self {
+            Self::Here(_) => false,
+            Self::Shared(mine) => Arc::ptr_eq(mine, slot),
+        }
+    }
+
     /// Calls `f` with the responder, if it has not been answered.
     pub(crate) fn with(&self, f: impl FnOnce(&Responder)) {
         match self {

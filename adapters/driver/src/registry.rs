@@ -4,6 +4,7 @@ use bowline_core::{CloseReason, Directory, ServerConfig, SessionId};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 /// What the sessions of one path have in common.
 pub(crate) struct Home {
@@ -11,6 +12,8 @@ pub(crate) struct Home {
     /// Which path it is: sessions are found on their own only.
     pub(crate) scope: u32,
     pub(crate) max_sessions: usize,
+    /// How long a transport may stay that has no session and says nothing.
+    pub(crate) silence: Duration,
     pub(crate) config: Arc<ServerConfig>,
     pub(crate) place: Arc<Place>,
     pub(crate) dispatch: Arc<dyn Dispatch>,

@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::wildcard_enum_match_arm, reason = "in a test a panic is the failure")]
 
 use bowline_tokio::{
-    BoundServer, Context, Dialect, ErrorObject, Handler, HandlerError, Json, PathOptions, Router, Session, StatusCode, TokioRuntime,
-    Transaction,
+    BoundServer, Context, Dialect, ErrorObject, Handler, HandlerError, Json, PathOptions, Router, ServerLimits, Session, StatusCode,
+    TokioRuntime, Transaction,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -192,7 +192,8 @@ async fn a_session_moves_to_a_new_transport_and_goes_on() {
         assert_eq!(first.call(2, "count", json!({}))["result"]["count"], 1);
         // While the old transport lives: it is closed with 4104.
         let mut second = Peer::connect(addr);
-        let answer = second.call(1, "connect", json!({ "sessionId": session }));
+        // With an id above all others: with a lower one it would be another program, whose requests are its own.
+        let answer = second.call(3, "connect", json!({ "sessionId": session }));
         assert_eq!(answer["result"], json!({ "value": "reconnection successful", "sessionId": session }));
         assert_eq!(first.close_code(), 4104);
         assert_eq!(second.call(2, "count", json!({}))["result"]["count"], 1, "the same id is the same request");
@@ -346,4 +347,12 @@ async fn a_handler_by_hand_answers_now_later_or_not_at_all() {
         assert_eq!(peer.call(5, "wrong", json!({}))["error"]["code"], 7);
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transport_that_nobody_uses_is_closed() {
+    let mut limits = ServerLimits::new();
+    limits.silence_timeout = Duration::from_millis(20);
+    let server = bowline_tokio::server().limits(limits).path_with("/demo", strict(), router()).bind("127.0.0.1:0").await.unwrap();
+    against(server, |addr| assert_eq!(Peer::connect(addr).close_code(), 1008)).await;
 }

@@ -161,9 +161,9 @@ impl<T> Endpoint<T> {
     /// Whether the transport should be read. False is back-pressure: the peer has more requests in flight than it may, or does not take
     /// what it is sent.
     ///
-    /// While a call of ours is out, or messages of ours wait for their acknowledgement and hold up everything else, it is read on all the same: what
-    /// ends the wait comes from there. Even then no more is taken in than the limits of requests and of the outbox together, and the batch that crosses
-    /// the line.
+    /// While a call of ours is out, or messages of ours wait for room, it is read on all the same: what ends the wait comes from there. With resumption too: a peer
+    /// whose messages are not acknowledged stops by itself, and its pings are still heard. Even then no more is taken in than the limits of requests and of the
+    /// outbox together, and the batch that crosses the line.
     #[must_use]
     pub fn wants_read(&self) -> bool {
         let limits = self.limits();
@@ -176,7 +176,7 @@ impl<T> Endpoint<T> {
             // The answer to `connect` acknowledges.
             Link::Greeting => true,
             Link::Up => {
-                let waits = self.calls.len() > 0 || !self.outbox_has_room();
+                let waits = self.outbox.keep() == Keep::All || self.calls.len() > 0 || !self.outbox_has_room();
                 drained && self.owed.has_room(limits, if waits { Patience::Waiting } else { Patience::Normal })
             }
         }

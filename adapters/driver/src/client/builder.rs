@@ -153,13 +153,14 @@ impl<R: Runtime> ClientBuilder<R> {
         self
     }
 
-    /// Bytes of one message of the server's; 1 MiB. A larger one costs the connection.
+    /// Bytes of one message of the server's; 1 MiB. A larger one costs the connection. It is also what the server is told, whatever
+    /// [`Limits::message_bytes`] says.
     pub fn max_message_size(mut self, bytes: usize) -> Self {
         self.max_message = bytes;
         self
     }
 
-    /// The bounds of the session.
+    /// The bounds of the session; but [`Limits::message_bytes`] is what [`max_message_size`](Self::max_message_size) says.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.config.limits = limits;
         self

@@ -98,8 +98,7 @@ impl Router {
         E: Into<HandlerError> + 'static,
         Fut: Future<Output = Result<Option<Json<'static>>, E>> + Send + 'static,
     {
-        self.fallback =
-            Some(Box::new(move |request, context| untyped(function(request.method.to_owned(), unboxed(&request), context))));
+        self.fallback = Some(Box::new(move |request, context| untyped(function(request.method.to_owned(), unboxed(&request), context))));
         self
     }
 

@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 /// One request or notification of the peer, in the hands of a [`Handler`](crate::Handler). Kurento: `Transaction`.
 ///
-/// It may be answered at any time while the handler runs, once; later answers are dropped. If the handler returns without an answer, the peer gets the
+/// It may be answered at any time while the handler runs, once; later answers are dropped. The session's next request waits for the handler's
+/// end all the same, or for [`start_async`](Self::start_async). If the handler returns without an answer, the peer gets the
 /// empty one (PROTOCOL 2).
 pub struct Transaction {
     pub(super) context: Context,
@@ -79,7 +80,8 @@ impl Transaction {
         answer(self.session(), &self.slot, Outcome::Error(error));
     }
 
-    /// Leaves the answer to whoever has the [`Responder`], and lets the session's next request start. Kurento: `Transaction.startAsync`.
+    /// Leaves the answer to whoever has the [`Responder`], and lets the session's next request start, as long as no more handlers than
+    /// [`Limits::in_flight`](crate::Limits::in_flight) are at work. Kurento: `Transaction.startAsync`.
     #[must_use = "a responder that is dropped gives the empty answer"]
     pub fn start_async(self) -> Responder {
         self.slot.keep();

@@ -4,7 +4,9 @@ use super::head::{self, Refusal, RequestHead};
 use super::origin;
 use super::paths::{self, Pattern};
 use super::serving::{ServedPath, Serving};
+use crate::clock;
 use crate::handler::guarded;
+use crate::limits::Permit;
 use crate::runtime::{BoxStream, Runtime, timeout};
 use crate::session::Attributes;
 use crate::task::{Arrival, SessionTask};
@@ -16,7 +18,6 @@ use http::{HeaderMap, StatusCode};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
 
 /// A connection over the limit of the server (RFC 6455 section 7.4.1 and its registry).
 const TRY_AGAIN_LATER: Close = Close { code: 1013, reason: "Too many connections" };
@@ -38,8 +39,7 @@ pub(super) async fn serve<R: Runtime>(serving: Arc<Serving<R>>, mut stream: BoxS
     };
     // Boxed, so that an idle session does not carry the room that its handshake took.
     let upgraded = Box::pin(upgrade(&serving, &mut stream, peer)).await;
-    drop(handshake);
-    if let Some(task) = upgraded.and_then(|upgraded| start(&serving, upgraded, stream)) {
+    if let Some(task) = upgraded.and_then(|upgraded| start(&serving, upgraded, stream, handshake)) {
         drop(serving);
         task.await;
     }
@@ -47,7 +47,7 @@ pub(super) async fn serve<R: Runtime>(serving: Arc<Serving<R>>, mut stream: BoxS
 
 /// The handshake, within its time.
 async fn upgrade<R: Runtime>(serving: &Serving<R>, stream: &mut BoxStream, peer: Option<SocketAddr>) -> Option<Upgraded> {
-    let timer = serving.runtime.timer(Instant::now() + serving.limits.handshake_timeout);
+    let timer = serving.runtime.timer(clock::std_after(serving.limits.handshake_timeout));
     match timeout(timer, shake_hands(serving, stream, peer)).await {
         Some(Ok(upgraded)) => upgraded,
         Some(Err(error)) => {
@@ -124,7 +124,7 @@ fn find<'a>(paths: &'a [(Pattern, Arc<ServedPath>)], path: &str) -> Option<&'a A
 }
 
 /// The session task of a new transport; `None` if there is no randomness to be had for its id.
-fn start<R: Runtime>(serving: &Serving<R>, upgraded: Upgraded, stream: BoxStream) -> Option<SessionTask<R>> {
+fn start<R: Runtime>(serving: &Serving<R>, upgraded: Upgraded, stream: BoxStream, handshake: Permit) -> Option<SessionTask<R>> {
     let Upgraded { path, head, attributes, unread } = upgraded;
     let mut random = [0; 16];
     if let Err(error) = getrandom::fill(&mut random) {
@@ -141,7 +141,9 @@ fn start<R: Runtime>(serving: &Serving<R>, upgraded: Upgraded, stream: BoxStream
     let asked = if *head.path() == *path.name { Arc::clone(&path.name) } else { head.path().into() };
     let connection = serving.connections.enter();
     let is_full = connection.is_none();
-    let transport = WebSocket::new(stream, unread, Side::Server, path.max_message, info, connection);
+    // One that is refused lingers on its handshake's place: those that are refused are not without bounds either.
+    let permit = connection.or(Some(handshake));
+    let transport = WebSocket::new(stream, unread, Side::Server, path.max_message, info, permit);
     // A refusal that will pass is said by a Close frame: after an HTTP status Kurento's Java client never tries again.
     if is_full {
         tracing::warn!("too many connections");

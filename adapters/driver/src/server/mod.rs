@@ -112,7 +112,7 @@ impl<R: Runtime> Server<R> {
             if paths.iter().any(|(other, _)| *other == pattern) {
                 return Err(invalid(format!("two services for `{}`", new.pattern)));
             }
-            paths.push((pattern, Arc::new(new.serve(scope, &registry))));
+            paths.push((pattern, Arc::new(new.serve(scope, &registry, self.limits.silence_timeout))));
         }
         let serving = Serving {
             runtime: self.runtime,
@@ -130,7 +130,7 @@ impl<R: Runtime> Server<R> {
 }
 
 impl NewPath {
-    fn serve(self, scope: u32, registry: &Arc<Registry>) -> ServedPath {
+    fn serve(self, scope: u32, registry: &Arc<Registry>, silence: Duration) -> ServedPath {
         let Self { pattern, options, dispatch } = self;
         let place = Place {
             label: options.label.unwrap_or_else(|| pattern.clone()),
@@ -143,6 +143,7 @@ impl NewPath {
             registry: Arc::clone(registry),
             scope,
             max_sessions: options.max_sessions,
+            silence,
             config: Arc::new(config),
             place: Arc::new(place),
             dispatch,
@@ -274,7 +275,7 @@ impl ServerHandle {
     }
 
     /// Takes no more connections, closes every session with [`CloseReason::Shutdown`](crate::CloseReason::Shutdown) and its transport with 1001, and
-    /// waits until they are gone. What is left after `grace` is dropped.
+    /// waits until they are gone. What is left after `grace` is dropped. Once it has begun it goes on, whether anybody waits for it or not.
     pub async fn shutdown(&self, grace: Duration) {
         Arc::clone(&self.control).shutdown(grace).await;
     }

@@ -93,7 +93,8 @@ impl PathOptions {
         self
     }
 
-    /// Bytes of one message of the peer's; 1 MiB. A larger one closes the transport with 1009.
+    /// Bytes of one message of the peer's; 1 MiB. A larger one closes the transport with 1009. It is also what the peer is told, whatever
+    /// [`Limits::message_bytes`] says.
     pub fn max_message_size(mut self, bytes: usize) -> Self {
         self.max_message = bytes;
         self
@@ -111,7 +112,7 @@ impl PathOptions {
         self
     }
 
-    /// The bounds of each session.
+    /// The bounds of each session; but [`Limits::message_bytes`] is what [`max_message_size`](Self::max_message_size) says.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.config.limits = limits;
         self
@@ -122,7 +123,8 @@ impl PathOptions {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ServerLimits {
-    /// Transports at once, beside those in their handshake; 65,536. One more is closed with 1013.
+    /// Transports at once, beside those in their handshake; 65,536. One more is closed with 1013, and counts among those in their handshake until
+    /// it is gone.
     pub max_connections: usize,
     /// Sessions at once on all paths, attached or not; 65,536.
     pub max_sessions: usize,
@@ -130,6 +132,8 @@ pub struct ServerLimits {
     pub max_handshakes: usize,
     /// How long a handshake may take; 10 s.
     pub handshake_timeout: Duration,
+    /// How long a transport without a session may say nothing before it is closed with 1008; 60 s. A session has its own times.
+    pub silence_timeout: Duration,
     /// Bytes of a request's head; 16 KiB. A larger one is answered with 431.
     pub max_head_bytes: usize,
 }
@@ -141,6 +145,7 @@ impl Default for ServerLimits {
             max_sessions: 65_536,
             max_handshakes: 1024,
             handshake_timeout: Duration::from_secs(10),
+            silence_timeout: Duration::from_secs(60),
             max_head_bytes: 16 * 1024,
         }
     }

@@ -2,6 +2,7 @@ use super::head::RequestHead;
 use super::options::ServerLimits;
 use super::paths::Pattern;
 use super::signal::Signal;
+use crate::clock;
 use crate::limits::Gate;
 use crate::registry::{Home, Registry};
 use crate::runtime::{Runtime, timeout};
@@ -11,7 +12,7 @@ use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::ready;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// After the grace of a shutdown, what is left is ended; this long it may take to see that.
 const AFTER_KILL: Duration = Duration::from_secs(1);
@@ -57,19 +58,27 @@ impl<R: Runtime> Control for Serving<R> {
         Box::pin(async move {
             self.stopping.give();
             self.registry.stop();
-            if self.all_ended(grace).await.is_none() {
-                self.registry.kill();
-                // A handler that blocks its thread cannot be ended; nobody waits for it.
-                let _ = self.all_ended(AFTER_KILL).await;
-            }
-            self.stopped.give();
+            // A task of its own, so that it goes on when nobody waits for it any more.
+            let serving = Arc::clone(&self);
+            self.runtime.spawn(async move { serving.finish(grace).await });
+            self.stopped.wait().await;
         })
     }
 }
 
 impl<R: Runtime> Serving<R> {
+    /// Gives the sessions time to end, then ends them.
+    async fn finish(&self, grace: Duration) {
+        if self.all_ended(grace).await.is_none() {
+            self.registry.kill();
+            // A handler that blocks its thread cannot be ended; nobody waits for it.
+            let _ = self.all_ended(AFTER_KILL).await;
+        }
+        self.stopped.give();
+    }
+
     async fn all_ended(&self, within: Duration) -> Option<()> {
-        let timer = self.runtime.timer(Instant::now() + within);
+        let timer = self.runtime.timer(clock::std_after(within));
         let ended = poll_fn(|cx| {
             ready!(self.registry.poll_empty(cx));
             self.connections.poll_empty(cx)

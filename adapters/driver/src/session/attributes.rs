@@ -2,16 +2,23 @@ use std::any::Any;
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// Values of any type by name, which live as long as a session. Kurento: `Session.getAttributes`.
+/// Values of any type by name, which live as long as a session: they are dropped when it has closed and its handler knows. Kurento: `Session.getAttributes`.
 ///
 /// An interceptor adds them before the session exists; a handler reads and changes them through its [`Session`](crate::Session).
 #[derive(Default)]
-pub struct Attributes(BTreeMap<Box<str>, Box<dyn Any + Send>>);
+pub struct Attributes(BTreeMap<Box<str>, Attribute>);
+
+pub(crate) type Attribute = Box<dyn Any + Send>;
 
 impl Attributes {
     /// Sets `name` to `value`; what it was is dropped.
     pub fn set<T: Send + 'static>(&mut self, name: &str, value: T) {
-        self.0.insert(name.into(), Box::new(value));
+        drop(self.replace(name, value));
+    }
+
+    /// Sets `name` to `value`, and gives back what it was.
+    pub(crate) fn replace<T: Send + 'static>(&mut self, name: &str, value: T) -> Option<Attribute> {
+        self.0.insert(name.into(), Box::new(value))
     }
 
     /// The value of `name`, if there is one and it is a `T`.
@@ -22,7 +29,12 @@ impl Attributes {
 
     /// Takes `name` out. Returns whether it was there.
     pub fn remove(&mut self, name: &str) -> bool {
-        self.0.remove(name).is_some()
+        self.take_any(name).is_some()
+    }
+
+    /// Takes `name` out, whatever it is.
+    pub(crate) fn take_any(&mut self, name: &str) -> Option<Attribute> {
+        self.0.remove(name)
     }
 
     /// Takes the value of `name` out, if it is a `T`.
@@ -33,11 +45,11 @@ impl Attributes {
         self.0.remove(name)?.downcast().ok().map(|value| *value)
     }
 
-    /// Adds those of `other` whose names are free: what a session has wins over what a later transport brings.
-    pub(crate) fn add_missing(&mut self, other: Self) {
-        for (name, value) in other.0 {
-            self.0.entry(name).or_insert(value);
-        }
+    /// Adds those of `other` whose names are free: what a session has wins over what a later transport brings. Gives back the others.
+    pub(crate) fn add_missing(&mut self, other: Self) -> Self {
+        let (taken, free) = other.0.into_iter().partition(|(name, _)| self.0.contains_key(name));
+        self.0.append(&mut { free });
+        Self(taken)
     }
 }
 
@@ -65,7 +77,7 @@ mod tests {
         old.set("user", "ada");
         new.set("user", "eve");
         new.set("agent", "x");
-        old.add_missing(new);
+        assert_eq!(old.add_missing(new).get("user"), Some(&"eve"));
         assert_eq!((old.get("user"), old.get("agent")), (Some(&"ada"), Some(&"x")));
     }
 }

@@ -48,7 +48,13 @@ impl Error for CallError {
         match self {
             Self::Peer(error) => Some(error),
             Self::Decode(error) => Some(error),
-            Self::TooBig(_) | Self::TimedOut | Self::Interrupted | Self::Closed | Self::ReservedMethod | Self::Encode(_) | Self::Malformed(_) => None,
+            Self::TooBig(_)
+            | Self::TimedOut
+            | Self::Interrupted
+            | Self::Closed
+            | Self::ReservedMethod
+            | Self::Encode(_)
+            | Self::Malformed(_) => None,
         }
     }
 }
@@ -76,6 +82,8 @@ pub(super) fn typed_result<T: DeserializeOwned>(result: &Json<'_>, dialect: Dial
 pub enum NotifyError {
     /// As many messages wait as may.
     Full,
+    /// It is longer than what the peer takes, so many bytes; or so little shorter that the session's id might not fit.
+    TooBig(usize),
     /// The session is closed.
     Closed,
     /// `connect`, `ping` and `closeSession` are sent by the library itself.
@@ -88,6 +96,7 @@ impl fmt::Display for NotifyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Full => SendError::Full.fmt(f),
+            Self::TooBig(max) => SendError::TooBig(*max).fmt(f),
             Self::Closed => SendError::Closed.fmt(f),
             Self::ReservedMethod => SendError::ReservedMethod.fmt(f),
             Self::Encode(error) => write!(f, "the params cannot be written as JSON: {error}"),

@@ -1,16 +1,16 @@
-use super::attributes::Attributes;
+use super::attributes::{Attribute, Attributes};
 use super::call::call_ends;
 use super::error::{CallError, NotifyError, raw_result, typed_result};
 use super::mailbox::{Mailbox, Ordered, PostError, Ticket};
 use crate::clock;
 use crate::transport::TransportInfo;
-use bowline_core::{CloseReason, Dialect, Instant, Json, SessionId};
+use bowline_core::{CloseReason, Dialect, Instant, Json, MAX_SESSION_ID_BYTES, SessionId};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -28,6 +28,8 @@ pub struct Session {
 pub(crate) struct Shared {
     pub(crate) mailbox: Mailbox,
     pub(crate) attached: AtomicBool,
+    /// Bytes of the longest message that the peer takes, as far as it has said.
+    pub(crate) peer_takes: AtomicUsize,
     path: Arc<str>,
     place: Arc<Place>,
     inner: Mutex<Inner>,
@@ -36,6 +38,8 @@ pub(crate) struct Shared {
 struct Inner {
     id: Option<SessionId>,
     attributes: Attributes,
+    /// No attributes are kept any more.
+    ended: bool,
     transport: Option<Arc<TransportInfo>>,
 }
 
@@ -51,8 +55,8 @@ const REGISTER_INFO: &str = "registerInfo";
 
 impl Shared {
     pub(crate) fn new(place: Arc<Place>, path: Arc<str>, attributes: Attributes) -> Self {
-        let inner = Mutex::new(Inner { id: None, attributes, transport: None });
-        Self { mailbox: Mailbox::new(), attached: AtomicBool::new(false), path, place, inner }
+        let inner = Mutex::new(Inner { id: None, attributes, ended: false, transport: None });
+        Self { mailbox: Mailbox::new(), attached: AtomicBool::new(false), peer_takes: AtomicUsize::new(usize::MAX), path, place, inner }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -73,7 +77,16 @@ impl Shared {
     }
 
     pub(crate) fn add_attributes(&self, attributes: Attributes) {
-        self.lock().attributes.add_missing(attributes);
+        let unused = self.lock().attributes.add_missing(attributes);
+        // Not before it is unlocked: whoever is dropped may ask for the session.
+        drop(unused);
+    }
+
+    /// The session has ended: its attributes, for which nobody has any use now. One may hold a handle of the session, and would keep itself for ever.
+    pub(crate) fn end_attributes(&self) -> Attributes {
+        let mut inner = self.lock();
+        inner.ended = true;
+        std::mem::take(&mut inner.attributes)
     }
 }
 
@@ -177,13 +190,10 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// If the session is closed, the method is reserved, or `params` cannot be written as JSON.
+    /// If the session is closed, the method is reserved, `params` cannot be written as JSON, or the message is longer than what the peer takes.
     pub fn notify(&self, method: &str, params: impl Serialize) -> impl Future<Output = Result<(), NotifyError>> {
-        let post = notification(method, &params);
-        async move {
-            let posting = Posting { mailbox: &self.shared.mailbox, ticket: Ticket::default(), post: Some(post?), deadline: None };
-            posting.await.map_err(NotifyError::from)
-        }
+        let params = encode(&params);
+        async move { self.notify_raw(method, params.map_err(NotifyError::Encode)?).await }
     }
 
     /// As [`notify`](Self::notify), with JSON that is left as it is.
@@ -192,10 +202,7 @@ impl Session {
     ///
     /// As [`notify`](Self::notify).
     pub async fn notify_raw(&self, method: &str, params: Option<Json<'static>>) -> Result<(), NotifyError> {
-        if is_reserved(method) {
-            return Err(NotifyError::ReservedMethod);
-        }
-        let post = Some(Ordered::Notify { method: method.into(), params });
+        let post = Some(self.notification(method, params)?);
         Ok((Posting { mailbox: &self.shared.mailbox, ticket: Ticket::default(), post, deadline: None }).await?)
     }
 
@@ -205,13 +212,27 @@ impl Session {
     ///
     /// As [`notify`](Self::notify), and [`NotifyError::Full`].
     pub fn try_notify(&self, method: &str, params: impl Serialize) -> Result<(), NotifyError> {
-        Ok(self.shared.mailbox.try_post(notification(method, &params)?)?)
+        let params = encode(&params).map_err(NotifyError::Encode)?;
+        Ok(self.shared.mailbox.try_post(self.notification(method, params)?)?)
+    }
+
+    /// The notification, if it can be sent. A peer that says less the next time it comes gets it no more: that can only be logged.
+    fn notification(&self, method: &str, params: Option<Json<'static>>) -> Result<Ordered, NotifyError> {
+        if is_reserved(method) {
+            return Err(NotifyError::ReservedMethod);
+        }
+        let takes = self.shared.peer_takes.load(Ordering::Relaxed);
+        if takes < usize::MAX && notification_bytes(method, params.as_ref()) > takes {
+            return Err(NotifyError::TooBig(takes));
+        }
+        Ok(Ordered::Notify { method: method.into(), params })
     }
 }
 
 // Its life.
 impl Session {
-    /// Closes it, once what was sent before has been handed to the transport. Handlers that still run are dropped. Kurento: `Session.close`.
+    /// Closes it, once what was sent before has been handed to the transport. Without a transport, or with a peer that takes nothing for 3 s, it is
+    /// closed all the same, and what still waits is dropped. Handlers that still run are dropped. Kurento: `Session.close`.
     pub fn close(&self) {
         self.shared.mailbox.close(CloseReason::Application);
     }
@@ -229,9 +250,13 @@ impl Session {
 
 // Its attributes. Kurento: `Session.getAttributes`.
 impl Session {
-    /// Sets the attribute `name`; what it was is dropped.
+    /// Sets the attribute `name`; what it was is dropped. Once the session has ended, so is `value`.
     pub fn set_attribute<T: Send + 'static>(&self, name: &str, value: T) {
-        self.shared.lock().attributes.set(name, value);
+        let mut inner = self.shared.lock();
+        let unused = if inner.ended { Some(Box::new(value) as Attribute) } else { inner.attributes.replace(name, value) };
+        // Not before it is unlocked: what is dropped may ask for the session.
+        drop(inner);
+        drop(unused);
     }
 
     /// A clone of the attribute `name`, if there is one and it is a `T`.
@@ -242,7 +267,8 @@ impl Session {
 
     /// Takes the attribute `name` out. Returns whether it was there.
     pub fn remove_attribute(&self, name: &str) -> bool {
-        self.shared.lock().attributes.remove(name)
+        let removed = self.shared.lock().attributes.take_any(name);
+        removed.is_some()
     }
 
     /// Changes the attribute `name` in one step: `change` gets what it was, if that was a `T`, and gives what it shall be; `None` takes it out.
@@ -250,9 +276,15 @@ impl Session {
     pub fn update_attribute<T: Send + 'static>(&self, name: &str, change: impl FnOnce(Option<T>) -> Option<T>) {
         let mut inner = self.shared.lock();
         let before = inner.attributes.take(name);
-        if let Some(after) = change(before) {
-            inner.attributes.set(name, after);
+        let (mut unused, mut replaced) = (change(before), None);
+        if !inner.ended
+            && let Some(after) = unused.take()
+        {
+            replaced = inner.attributes.replace(name, after);
         }
+        // As above.
+        drop(inner);
+        drop((unused, replaced));
     }
 
     /// What the application knows of the peer since it registered. Kurento: `Session.getRegisterInfo`.
@@ -313,11 +345,13 @@ fn encode(params: &impl Serialize) -> Result<Option<Json<'static>>, String> {
     Ok((json != Json::NULL).then_some(json))
 }
 
-fn notification(method: &str, params: &impl Serialize) -> Result<Ordered, NotifyError> {
-    if is_reserved(method) {
-        return Err(NotifyError::ReservedMethod);
-    }
-    Ok(Ordered::Notify { method: method.into(), params: encode(params).map_err(NotifyError::Encode)? })
+/// No less than what a notification is long as the endpoint writes it, and about 300 bytes more in the worst case, a client's in Kurento's dialect.
+fn notification_bytes(method: &str, params: Option<&Json<'_>>) -> usize {
+    const AROUND: usize = r#"{"jsonrpc":"2.0","method":,"params":{"value":}}"#.len();
+    /// What the session's id may add.
+    const SESSION: usize = 16 + 2 * MAX_SESSION_ID_BYTES;
+    let method = Json::from_value(method).map_or(0, |method| method.as_str().len());
+    AROUND + SESSION + method + params.map_or(0, |params| params.as_str().len())
 }
 
 fn is_reserved(method: &str) -> bool {

@@ -1,5 +1,6 @@
 use super::attributes::Attributes;
 use super::call::CallTag;
+use crate::clock;
 use crate::owed::AnswerSlot;
 use crate::transport::WebSocket;
 use bowline_core::{CallId, CallOutcome, CloseReason, Instant, Json, Outcome, Responder};
@@ -12,6 +13,8 @@ use tungstenite::Utf8Bytes;
 
 /// Calls and notifications that may wait for the session's task. Answers are bounded by the requests in flight.
 const POSTS: usize = 256;
+/// How long a session that is to be closed goes on for the sake of what was posted before, with a peer that takes nothing.
+const CLOSING: Duration = Duration::from_secs(3);
 
 /// The way from a session's handles to its task.
 ///
@@ -77,10 +80,10 @@ struct State {
     next_ticket: u64,
     /// The posts of the tickets from this one on were not taken: it closed first.
     refused_from: Option<u64>,
-    /// No later than the first deadline among `ordered` and `waiting`.
+    /// No later than the first deadline among `ordered`, `waiting` and `closing`.
     deadline: Option<Instant>,
-    /// To be closed with this, after `ordered`.
-    closing: Option<CloseReason>,
+    /// To be closed with this, after `ordered`, but no later than then.
+    closing: Option<(CloseReason, Instant)>,
     life: Life,
     /// The task, while it sleeps.
     task: Option<Waker>,
@@ -116,8 +119,7 @@ impl State {
             return None;
         }
         let waiter = self.waiting.pop_front()?;
-        self.posts += 1;
-        self.ordered.push_back(waiter.post);
+        self.push(waiter.post);
         Some(waiter.waker)
     }
 
@@ -135,12 +137,16 @@ impl State {
         };
     }
 
-    fn post(&mut self, post: Ordered) -> Option<Waker> {
+    fn push(&mut self, post: Ordered) {
         if let Ordered::Call { deadline, .. } = &post {
             self.note_deadline(Some(*deadline));
         }
         self.posts += 1;
         self.ordered.push_back(post);
+    }
+
+    fn post(&mut self, post: Ordered) -> Option<Waker> {
+        self.push(post);
         self.task.take()
     }
 
@@ -288,10 +294,12 @@ impl Mailbox {
     /// Closes the session, once what was posted before is with the endpoint.
     pub(crate) fn close(&self, reason: CloseReason) {
         let mut waiting = VecDeque::new();
+        let until = clock::now() + CLOSING;
         self.tell(|state| {
             if state.life == Life::Open {
                 state.life = Life::Closing;
-                state.closing = Some(reason);
+                state.closing = Some((reason, until));
+                state.note_deadline(Some(until));
                 waiting = state.refuse_waiting();
             }
         });
@@ -317,10 +325,11 @@ impl Mailbox {
         self.lock().task = None;
     }
 
-    /// Lets the task sleep, unless there is something for it. `room` is whether the endpoint takes posts.
-    pub(crate) fn sleep(&self, cx: &Context<'_>, room: bool) -> Poll<()> {
+    /// Lets the task sleep, unless there is something for it. `room` is whether the endpoint takes posts, `flows` whether it has a transport.
+    pub(crate) fn sleep(&self, cx: &Context<'_>, room: bool, flows: bool) -> Poll<()> {
         let mut state = self.lock();
-        let ready = !state.is_quiet() || state.closing.is_some() || state.life == Life::Killed;
+        let closes = state.closing.is_some() && (state.ordered.is_empty() || !flows);
+        let ready = !state.is_quiet() || closes || state.life == Life::Killed;
         if ready || state.ordered.front().is_some_and(|first| room || matches!(first, Ordered::Answer { .. })) {
             return Poll::Ready(());
         }
@@ -375,9 +384,11 @@ impl Mailbox {
         state.ordered.push_front(post);
     }
 
-    /// Why the session has to be closed, if it has.
-    pub(crate) fn take_closing(&self) -> Option<CloseReason> {
-        self.lock().closing.take()
+    /// Why the session has to be closed, if it has to be by now: what was posted before goes first, as long as it `flows`.
+    pub(crate) fn take_closing(&self, now: Instant, flows: bool) -> Option<CloseReason> {
+        let mut state = self.lock();
+        let waits = flows && !state.ordered.is_empty();
+        state.closing.take_if(|(_, until)| !waits || *until <= now).map(|(reason, _)| reason)
     }
 
     /// When [`expire`](Self::expire) has to be called.
@@ -390,20 +401,21 @@ impl Mailbox {
         let mut late = Vec::new();
         let mut wakers = Vec::new();
         let mut state = self.lock();
-        state.deadline = None;
+        state.deadline = state.closing.map(|(_, until)| until).filter(|until| *until > now);
         for post in mem::take(&mut state.ordered) {
             match post {
-                Ordered::Call { deadline, tag, .. } if deadline <= now => {
-                    late.push(tag);
-                    state.posts -= 1;
-                    wakers.extend(state.grant());
-                }
+                Ordered::Call { deadline, tag, .. } if deadline <= now => late.push(tag),
                 Ordered::Call { deadline, .. } => {
                     state.note_deadline(Some(deadline));
                     state.ordered.push_back(post);
                 }
                 Ordered::Notify { .. } | Ordered::Answer { .. } => state.ordered.push_back(post),
             }
+        }
+        // Only now, or who waits would overtake what is still to be looked at.
+        state.posts -= late.len();
+        for _ in &late {
+            wakers.extend(state.grant());
         }
         let mut first = None;
         for waiter in &mut state.waiting {

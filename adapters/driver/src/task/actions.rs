@@ -11,11 +11,13 @@ use std::task::Context;
 
 /// A session over the limit of its path or of the server (RFC 6455 section 7.4.1 and its registry: "try again later").
 const TRY_AGAIN_LATER: Close = Close { code: 1013, reason: "Too many sessions" };
+/// A transport that nobody uses (RFC 6455 section 7.4.1: "policy violation").
+const SILENT: Close = Close { code: 1008, reason: "No session" };
 
 impl<R: Runtime> SessionTask<R> {
     /// Takes every action that waits. Returns whether there was one.
     pub(super) fn drain(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
-        let mut any = false;
+        let mut any = self.serve_held(cx, now);
         while let Some(action) = self.endpoint.poll_action() {
             any = true;
             self.mirror();
@@ -44,13 +46,14 @@ impl<R: Runtime> SessionTask<R> {
         any
     }
 
-    /// Shows the handles whether there is a transport.
+    /// Shows the handles whether there is a transport, and what the peer takes.
     fn mirror(&mut self) {
         let attached = self.endpoint.is_attached() && self.endpoint.is_open();
         if attached != self.attached {
             self.attached = attached;
             self.session.shared.attached.store(attached, Ordering::Release);
         }
+        self.session.shared.peer_takes.store(self.endpoint.peer_takes(), Ordering::Relaxed);
         if let Role::Client(side) = &mut self.role
             && side.shown.as_ref() != self.endpoint.session_id()
         {
@@ -66,7 +69,7 @@ impl<R: Runtime> SessionTask<R> {
                 let Some(id) = self.endpoint.session_id() else { return };
                 if !side.home.registry.open(id, &side.home, &self.session.shared) {
                     tracing::warn!(label = self.session.label(), "too many sessions");
-                    self.refuse(now);
+                    self.refuse(now, TRY_AGAIN_LATER);
                     return;
                 }
                 side.open_as = Some(id.clone());
@@ -86,10 +89,28 @@ impl<R: Runtime> SessionTask<R> {
         self.tell(|| self.dispatch.resumed(&self.session));
     }
 
-    /// There is no room for this session: its transport is closed without an answer, which would name a session that is none.
-    fn refuse(&mut self, now: Instant) {
+    /// Something came over the transport: until it has a session, it has to go on like that.
+    pub(super) fn heard(&mut self, now: Instant) {
+        if let Role::Server(side) = &self.role {
+            self.silent_until = (!self.endpoint.is_open()).then(|| now + side.home.silence);
+        }
+    }
+
+    /// Closes a transport that has no session and says nothing. Returns whether there was one.
+    pub(super) fn end_silence(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+        self.silent_until = None;
+        let silent = self.transport.is_some() && !self.endpoint.is_open();
+        if silent {
+            self.refuse(now, SILENT);
+            self.drain(cx, now);
+        }
+        silent
+    }
+
+    /// There shall be no session here: its transport is closed without an answer, which would name a session that is none.
+    fn refuse(&mut self, now: Instant, close: Close) {
         if let Some(transport) = self.transport.take() {
-            close_in_background(&self.runtime, transport, TRY_AGAIN_LATER);
+            close_in_background(&self.runtime, transport, close);
         }
         self.endpoint.handle_detached(now);
         self.endpoint.close(now, CloseReason::Application);
@@ -111,6 +132,10 @@ impl<R: Runtime> SessionTask<R> {
     }
 
     fn closed(&mut self, reason: CloseReason) {
+        // `HangUp` has come before; a transport that is still here would keep the task for ever.
+        if let Some(transport) = self.transport.take() {
+            close_in_background(&self.runtime, transport, Close::NORMAL);
+        }
         let was_open = match &mut self.role {
             Role::Server(side) => match side.open_as.take() {
                 Some(id) => {
@@ -119,8 +144,12 @@ impl<R: Runtime> SessionTask<R> {
                 }
                 None => false,
             },
-            Role::Client(side) => side.opened,
+            Role::Client(side) => {
+                side.dialing = None;
+                side.opened
+            }
         };
+        self.held.clear();
         self.announce(&ConnectionEvent::Closed(reason));
         if was_open {
             tracing::debug!(session = ?self.session, label = self.session.label(), reason = reason.as_str(), "closed");

@@ -22,7 +22,7 @@ impl<R: Runtime> SessionTask<R> {
                 Urgent::Attach(hand_over) => self.attach(cx, now, *hand_over),
                 Urgent::Forget(id) => self.endpoint.forget(id),
                 Urgent::Defer(key) => self.defer(now, key),
-                Urgent::DeferShared(slot) => slot.with(|responder| self.endpoint.defer(now, responder)),
+                Urgent::DeferShared(slot) => self.defer_shared(now, &slot),
             }
         }
         while let Some(ordered) = self.mailbox().next_ordered(self.endpoint.has_room()) {
@@ -31,7 +31,7 @@ impl<R: Runtime> SessionTask<R> {
                 break;
             }
         }
-        if let Some(reason) = self.mailbox().take_closing() {
+        if let Some(reason) = self.mailbox().take_closing(now, self.endpoint.is_attached()) {
             any = true;
             self.endpoint.close(now, reason);
         }
@@ -66,8 +66,10 @@ impl<R: Runtime> SessionTask<R> {
                         self.mailbox().put_back(Ordered::Notify { method, params });
                         return false;
                     }
-                    // Its sender was told that it will be sent; it can only be told to the log that it will not.
-                    Err(error @ SendError::TooBig(_)) => tracing::warn!(session = ?self.session, %method, %error, "a notification is not sent"),
+                    // Its sender was told that it will be sent, before the peer said less: only the log can be told that it will not.
+                    Err(error @ SendError::TooBig(_)) => {
+                        tracing::warn!(session = ?self.session, %method, %error, "a notification is not sent")
+                    }
                     Ok(()) | Err(_) => {}
                 }
             }

@@ -20,9 +20,10 @@ impl<R: Runtime> SessionTask<R> {
             if !self.endpoint.wants_read() {
                 return done > 0;
             }
-            // A transport that takes no answers, pongs among them, is not asked for more either.
-            let Some(transport) = self.transport.as_mut().filter(|transport| transport.has_room()) else { return done > 0 };
+            // A transport that takes no pongs is not asked for more pings. What else reading brings about is the endpoint's to bound.
+            let Some(transport) = self.transport.as_mut().filter(|transport| transport.may_read()) else { return done > 0 };
             let Poll::Ready(incoming) = transport.poll_incoming(cx) else { return done > 0 };
+            self.heard(now);
             match incoming {
                 transport::Incoming::Text(text) => self.feed(cx, now, &text),
                 transport::Incoming::Alive => {
@@ -106,7 +107,8 @@ impl<R: Runtime> SessionTask<R> {
             while transport.has_room() && transport.write_text(|out| self.endpoint.poll_transmit(out)) {
                 any = true;
             }
-            if !transport.is_dirty() {
+            let before = transport.waiting();
+            if before == 0 {
                 break;
             }
             match transport.poll_flush(cx) {
@@ -115,7 +117,11 @@ impl<R: Runtime> SessionTask<R> {
                     self.fail_transport(cx, now, &error);
                     return true;
                 }
-                Poll::Pending => break,
+                Poll::Pending => {
+                    // Whatever went out may let the transport be read again, which would not be tried before the next wake-up.
+                    any |= transport.waiting() < before;
+                    break;
+                }
             }
         }
         any

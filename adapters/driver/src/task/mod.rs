@@ -13,9 +13,10 @@ use crate::registry::{Errors, Home};
 use crate::runtime::{Runtime, Timer};
 use crate::session::{Attributes, CallTag, HandOver, Session, Shared};
 use crate::transport::{WebSocket, finish_in_background};
-use bowline_core::{ClientConfig, Endpoint, Instant, SessionId};
+use bowline_core::{ClientConfig, Endpoint, Instant, Request, SessionId};
 use futures_util::stream::FuturesUnordered;
-use serve::Running;
+use serve::{Places, Running};
+use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -38,12 +39,17 @@ pub(crate) struct SessionTask<R: Runtime> {
     transport: Option<WebSocket>,
     /// Handlers that were not ready at their first poll.
     running: Option<FuturesUnordered<Running>>,
+    places: Places,
+    /// Requests that the endpoint has started and that wait for a place. It starts no more than run at once before one of them is answered.
+    held: VecDeque<Request<'static>>,
     next_key: u64,
     timer: Option<R::Timer>,
     /// When `timer` fires, which may be earlier than needed: a deadline that moves away costs nothing.
     timer_at: Instant,
     /// When the session counts as idle; `None` while it is.
     idle_at: Option<Instant>,
+    /// When a server's transport is closed for having no session and saying nothing.
+    silent_until: Option<Instant>,
     attached: bool,
 }
 
@@ -104,9 +110,11 @@ impl<R: Runtime> SessionTask<R> {
         // A new endpoint has no other transport that would have to be closed.
         let _ = endpoint.handle_attached(clock::now());
         let (dispatch, errors) = (Arc::clone(&home.dispatch), home.errors);
+        let places = Places::new(home.config.concurrency, home.config.limits.in_flight);
         let role = Role::Server(ServerSide { home, number, open_as: None, orphan: None });
-        let mut task = Self::new(runtime, role, Session { shared }, endpoint, dispatch, errors);
+        let mut task = Self::new(runtime, role, Session { shared }, endpoint, places, dispatch, errors);
         task.transport = Some(transport);
+        task.heard(clock::now());
         task
     }
 
@@ -114,14 +122,23 @@ impl<R: Runtime> SessionTask<R> {
     pub(crate) fn client(runtime: R, session: Session, parts: ClientParts) -> Self {
         let ClientParts { config, dial, hub, dispatch, errors } = parts;
         let shown = config.session.clone();
+        let places = Places::new(config.concurrency, config.limits.in_flight);
         // It spreads the retries of many clients; without a source of randomness they only come together.
         let mut endpoint = Endpoint::client(config, getrandom::u64().unwrap_or(0));
         endpoint.open(clock::now());
         let role = Role::Client(ClientSide { dial, dialing: None, failure: None, hub, opened: false, shown });
-        Self::new(runtime, role, session, endpoint, dispatch, errors)
+        Self::new(runtime, role, session, endpoint, places, dispatch, errors)
     }
 
-    fn new(runtime: R, role: Role, session: Session, endpoint: Endpoint<CallTag>, dispatch: Arc<dyn Dispatch>, errors: Errors) -> Self {
+    fn new(
+        runtime: R,
+        role: Role,
+        session: Session,
+        endpoint: Endpoint<CallTag>,
+        places: Places,
+        dispatch: Arc<dyn Dispatch>,
+        errors: Errors,
+    ) -> Self {
         Self {
             runtime,
             role,
@@ -131,10 +148,13 @@ impl<R: Runtime> SessionTask<R> {
             session,
             transport: None,
             running: None,
+            places,
+            held: VecDeque::new(),
             next_key: 0,
             timer: None,
             timer_at: Instant::FAR_FUTURE,
             idle_at: None,
+            silent_until: None,
             attached: false,
         }
     }
@@ -181,6 +201,9 @@ impl<R: Runtime> SessionTask<R> {
             self.idle_at = None;
             self.shrink();
         }
+        if self.silent_until.is_some_and(|at| at <= now) {
+            due = self.end_silence(cx, now);
+        }
         if self.mailbox().deadline().is_some_and(|at| at <= now) {
             self.mailbox().expire(now);
             due = true;
@@ -194,7 +217,7 @@ impl<R: Runtime> SessionTask<R> {
             // There will be another round, or a poll, before anybody sleeps.
             return due;
         }
-        let deadlines = [self.endpoint.poll_timeout(), self.mailbox().deadline(), self.idle_at];
+        let deadlines = [self.endpoint.poll_timeout(), self.mailbox().deadline(), self.idle_at, self.silent_until];
         let Some(next) = deadlines.into_iter().flatten().min() else {
             self.timer = None;
             return false;
@@ -238,9 +261,12 @@ impl<R: Runtime> SessionTask<R> {
         self.endpoint.is_closed() && self.transport.is_none()
     }
 
-    /// The transport is gone, for whatever reason.
+    /// The transport is gone, for whatever reason; one that is only being opened, too.
     fn lose_transport(&mut self, cx: &mut Context<'_>, now: Instant) {
         self.transport = None;
+        if let Some(side) = self.client_side() {
+            side.dialing = None;
+        }
         self.endpoint.handle_detached(now);
         self.drain(cx, now);
     }
@@ -248,6 +274,8 @@ impl<R: Runtime> SessionTask<R> {
     /// Leaves: nobody may find this session any more, and nobody may wait for it.
     fn end(&mut self) {
         let late = self.mailbox().end();
+        let attributes = self.session.shared.end_attributes();
+        self.tell(|| drop(attributes));
         match &mut self.role {
             Role::Server(side) => {
                 if let Some(id) = side.open_as.take() {
@@ -294,7 +322,7 @@ impl<R: Runtime> Future for SessionTask<R> {
             if this.is_over() {
                 return Poll::Ready(());
             }
-            if !busy && this.mailbox().sleep(cx, this.endpoint.has_room()).is_pending() {
+            if !busy && this.mailbox().sleep(cx, this.endpoint.has_room(), this.endpoint.is_attached()).is_pending() {
                 return Poll::Pending;
             }
         }

@@ -3,7 +3,7 @@
 use super::SessionTask;
 use crate::clock;
 use crate::handler::{Answered, Context, HandlerError, Incoming, Panicked, Reply, Work, guarded};
-use crate::owed::Owed;
+use crate::owed::{AnswerSlot, Owed};
 use crate::registry::Errors;
 use crate::runtime::Runtime;
 use bowline_core::{ErrorObject, Instant, Json, Outcome, Request};
@@ -12,13 +12,32 @@ use std::error::Error;
 use std::future::{Future, pending};
 use std::mem;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{self, Poll};
 
 type Handling = Pin<Box<dyn Future<Output = Result<Reply, HandlerError>> + Send>>;
 
+/// Who may run. The endpoint minds only what is not answered; a handler may answer and go on.
+pub(super) struct Places {
+    /// Handlers at work that let no other start, answered or not.
+    taken: usize,
+    /// How many those may be.
+    concurrency: usize,
+    /// How many handlers may be at work, with those that let others start.
+    most: usize,
+}
+
+impl Places {
+    pub(super) fn new(concurrency: usize, in_flight: usize) -> Self {
+        Self { taken: 0, concurrency: concurrency.max(1), most: in_flight.max(1) }
+    }
+}
+
 /// A handler at work.
 pub(super) struct Running {
     key: u64,
+    /// Whether it has a place, so that no other may start on it.
+    placed: bool,
     owed: Owed,
     observed: Option<Observed>,
     work: Handling,
@@ -33,6 +52,7 @@ struct Observed {
 
 /// A handler that has ended.
 pub(super) struct Finished {
+    placed: bool,
     owed: Owed,
     observed: Option<Observed>,
     result: Result<Result<Reply, HandlerError>, Panicked>,
@@ -54,13 +74,40 @@ impl Future for Running {
             (Ok(result), Ok(())) => Ok(result),
             (Err(panicked), _) | (Ok(_), Err(panicked)) => Err(panicked),
         };
-        Poll::Ready(Finished { owed: mem::replace(&mut self.owed, Owed::Here(None)), observed: self.observed.take(), result })
+        let owed = mem::replace(&mut self.owed, Owed::Here(None));
+        Poll::Ready(Finished { placed: self.placed, owed, observed: self.observed.take(), result })
     }
 }
 
 impl<R: Runtime> SessionTask<R> {
-    /// Gives a request to its handler, which often answers at once.
+    /// Gives a request to its handler, when its turn has come: one that has answered and has not returned keeps its place.
     pub(super) fn serve(&mut self, cx: &mut task::Context<'_>, now: Instant, request: Request<'_>) {
+        if self.held.is_empty() && self.has_place() {
+            self.start(cx, now, request);
+        } else {
+            self.held.push_back(request.into_owned());
+        }
+    }
+
+    /// Starts the requests that have waited, as far as there are places. Returns whether there was one.
+    pub(super) fn serve_held(&mut self, cx: &mut task::Context<'_>, now: Instant) -> bool {
+        let mut any = false;
+        while self.has_place()
+            && let Some(request) = self.held.pop_front()
+        {
+            any = true;
+            self.start(cx, now, request);
+        }
+        any
+    }
+
+    fn has_place(&self) -> bool {
+        let Places { taken, concurrency, most } = self.places;
+        taken < concurrency && self.running.as_ref().map_or(0, FuturesUnordered::len) < most
+    }
+
+    /// Calls a request's handler, which often answers at once.
+    fn start(&mut self, cx: &mut task::Context<'_>, now: Instant, request: Request<'_>) {
         let Request { method, params, is_first, responder } = request;
         let key = self.next_key;
         self.next_key += 1;
@@ -72,15 +119,19 @@ impl<R: Runtime> SessionTask<R> {
         let incoming = Incoming { method: &method, params: params.as_ref(), dialect: self.endpoint.dialect(), owed: &mut owed };
         let dispatch = &self.dispatch;
         match guarded(|| dispatch.serve(incoming, context)) {
-            Ok(Work::Done(result)) => self.finish(now, Finished { owed, observed, result: Ok(result) }),
+            Ok(Work::Done(result)) => self.finish(now, Finished { placed: false, owed, observed, result: Ok(result) }),
             Ok(Work::Later(work)) => {
-                let mut running = Running { key, owed, observed, work };
+                let mut running = Running { key, placed: false, owed, observed, work };
                 match Pin::new(&mut running).poll(cx) {
                     Poll::Ready(finished) => self.finish(now, finished),
-                    Poll::Pending => self.running.get_or_insert_with(FuturesUnordered::new).push(running),
+                    Poll::Pending => {
+                        running.placed = true;
+                        self.places.taken += 1;
+                        self.running.get_or_insert_with(FuturesUnordered::new).push(running);
+                    }
                 }
             }
-            Err(panicked) => self.finish(now, Finished { owed, observed, result: Err(panicked) }),
+            Err(panicked) => self.finish(now, Finished { placed: false, owed, observed, result: Err(panicked) }),
         }
     }
 
@@ -100,7 +151,10 @@ impl<R: Runtime> SessionTask<R> {
     }
 
     fn finish(&mut self, now: Instant, finished: Finished) {
-        let Finished { mut owed, observed, result } = finished;
+        let Finished { placed, mut owed, observed, result } = finished;
+        if placed {
+            self.places.taken -= 1;
+        }
         let outcome = match result {
             Ok(Ok(Reply::Result(result))) => Outcome::Result(result),
             Ok(Ok(Reply::Empty)) => Outcome::Empty,
@@ -157,9 +211,18 @@ impl<R: Runtime> SessionTask<R> {
 
     /// Lets the next request start beside the one with this key.
     pub(super) fn defer(&mut self, now: Instant, key: u64) {
-        let Some(running) = &self.running else { return };
-        if let Some(running) = running.iter().find(|running| running.key == key) {
+        let Some(running) = &mut self.running else { return };
+        if let Some(running) = running.iter_mut().find(|running| running.key == key) {
+            self.places.taken -= usize::from(mem::take(&mut running.placed));
             running.owed.with(|responder| self.endpoint.defer(now, responder));
         }
+    }
+
+    /// The same for the request with this slot, whose handler may have ended.
+    pub(super) fn defer_shared(&mut self, now: Instant, slot: &Arc<AnswerSlot>) {
+        if let Some(running) = self.running.as_mut().and_then(|all| all.iter_mut().find(|running| running.owed.is(slot))) {
+            self.places.taken -= usize::from(mem::take(&mut running.placed));
+        }
+        slot.with(|responder| self.endpoint.defer(now, responder));
     }
 }

@@ -36,6 +36,8 @@ pub(crate) enum Incoming {
 
 /// How much is written to the buffer before the socket has to take some of it.
 const OUT_HIGH: usize = 32 * 1024;
+/// How many bytes of control frames may wait there before nothing is read any more: reading brings about pongs, which nothing else bounds.
+const REPLIES_HIGH: usize = 4 * 1024;
 /// tungstenite allocates this at once for every connection.
 const READ_BUFFER: usize = 4 * 1024;
 
@@ -60,7 +62,7 @@ impl WebSocket {
         info: TransportInfo,
         permit: Option<Permit>,
     ) -> Self {
-        let io = Io { stream, waker: Waker::noop().clone(), out: Vec::new(), written: 0 };
+        let io = Io { stream, waker: Waker::noop().clone(), out: Vec::new(), written: 0, replies: 0, replies_end: 0 };
         let role = match side {
             Side::Server => Role::Server,
             Side::Client => Role::Client,
@@ -119,9 +121,14 @@ impl WebSocket {
         self.ws.get_ref().waiting() < OUT_HIGH
     }
 
-    /// Whether something waits to be flushed.
-    pub(crate) fn is_dirty(&self) -> bool {
-        self.ws.get_ref().waiting() > 0
+    /// Whether it may be read. Messages that wait to be written are no reason not to: two sides that push would wait for each other.
+    pub(crate) fn may_read(&self) -> bool {
+        self.ws.get_ref().replies < REPLIES_HIGH
+    }
+
+    /// How much waits to be flushed.
+    pub(crate) fn waiting(&self) -> usize {
+        self.ws.get_ref().waiting()
     }
 
     /// Writes one text frame: `fill` appends its payload, or nothing and says `None`. Returns whether there was one.
@@ -196,6 +203,10 @@ struct Io {
     /// What goes to the socket; the first `written` bytes are there already.
     out: Vec<u8>,
     written: usize,
+    /// Bytes of control frames that were put into `out` since it was last written beyond `replies_end`.
+    replies: usize,
+    /// Where the last of them ends in `out`.
+    replies_end: usize,
 }
 
 impl Io {
@@ -207,16 +218,24 @@ impl Io {
         self.out.len() - self.written
     }
 
+    fn advance(&mut self, n: usize) {
+        self.written += n;
+        if self.written >= self.replies_end {
+            self.replies = 0;
+        }
+    }
+
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.waiting() > 0 {
             match Pin::new(&mut self.stream).poll_write(cx, &self.out[self.written..]) {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                Poll::Ready(Ok(n)) => self.written += n,
+                Poll::Ready(Ok(n)) => self.advance(n),
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Pending => {
                     // Moved to the front only when that is cheap in proportion, so that a slow reader costs no copy for each write.
                     if self.written >= self.waiting() {
                         self.out.drain(..self.written);
+                        self.replies_end = self.replies_end.saturating_sub(self.written);
                         self.written = 0;
                     }
                     return Poll::Pending;
@@ -224,7 +243,7 @@ impl Io {
             }
         }
         self.out.clear();
-        self.written = 0;
+        (self.written, self.replies_end) = (0, 0);
         Pin::new(&mut self.stream).poll_flush(cx)
     }
 }
@@ -238,13 +257,74 @@ impl Read for Io {
     }
 }
 
+/// Text frames go past it: what tungstenite writes by itself are control frames.
 impl Write for Io {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
         self.out.extend_from_slice(buf);
+        self.replies += buf.len();
+        self.replies_end = self.out.len();
         Ok(buf.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::transport::TransportKind;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    /// A peer that pings without end, and takes what it is sent only when it is `open`.
+    struct Pinging {
+        at: usize,
+        open: Arc<AtomicBool>,
+    }
+
+    impl AsyncRead for Pinging {
+        fn poll_read(mut self: Pin<&mut Self>, _: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+            for byte in &mut *buf {
+                *byte = *[0x89, 2, b'h', b'i'].get(self.at % 4).unwrap();
+                self.at += 1;
+            }
+            Poll::Ready(Ok(buf.len()))
+        }
+    }
+
+    impl AsyncWrite for Pinging {
+        fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+            if self.open.load(Ordering::Relaxed) { Poll::Ready(Ok(buf.len())) } else { Poll::Pending }
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[test]
+    fn pongs_that_are_not_taken_end_the_reading_and_messages_do_not() {
+        let open = Arc::new(AtomicBool::new(false));
+        let info = TransportInfo { kind: TransportKind::WebSocket, peer: None, headers: http::HeaderMap::new() };
+        let stream = Pinging { at: 0, open: Arc::clone(&open) };
+        let mut transport = WebSocket::new(Box::new(stream), Vec::new(), Side::Client, 1024, info, None);
+        let mut cx = Context::from_waker(Waker::noop());
+        transport.write_text(|out| {
+            out.resize(out.len() + 2 * OUT_HIGH, b' ');
+            Some(2 * OUT_HIGH)
+        });
+        assert!(!transport.has_room() && transport.may_read());
+        while transport.may_read() {
+            assert!(matches!(transport.poll_incoming(&mut cx), Poll::Ready(Incoming::Alive)));
+            assert!(transport.waiting() < 2 * OUT_HIGH + 2 * REPLIES_HIGH);
+        }
+        assert!(transport.poll_flush(&mut cx).is_pending() && !transport.may_read());
+        open.store(true, Ordering::Relaxed);
+        assert!(transport.poll_flush(&mut cx).is_ready() && transport.may_read());
     }
 }

@@ -124,8 +124,50 @@ fn an_answer_and_what_is_urgent_need_no_room() {
     let mailbox = full();
     mailbox.defer(7);
     assert!(matches!(mailbox.next_urgent(), Some(Urgent::Defer(7))));
-    assert!(mailbox.sleep(&cx(), false).is_pending());
-    assert!(mailbox.sleep(&cx(), true).is_ready());
+    assert!(mailbox.sleep(&cx(), false, true).is_pending());
+    assert!(mailbox.sleep(&cx(), true, true).is_ready());
     mailbox.wish(|wishes| wishes.disconnect = true);
-    assert!(mailbox.sleep(&cx(), false).is_ready());
+    assert!(mailbox.sleep(&cx(), false, true).is_ready());
+}
+
+#[test]
+fn who_waits_does_not_overtake_when_a_call_is_late_and_keeps_its_deadline() {
+    let mailbox = Mailbox::new();
+    let (late, _late) = call_ends(&mailbox);
+    assert_eq!(mailbox.try_post(Ordered::Call { method: "late".into(), params: None, deadline: at(1), tag: late }), Ok(()));
+    while mailbox.try_post(notification()).is_ok() {}
+    let (tag, _pending) = call_ends(&mailbox);
+    let mut post = Some(Ordered::Call { method: "last".into(), params: None, deadline: at(9), tag });
+    let mut ticket = Ticket::default();
+    assert!(mailbox.poll_post(&cx(), &mut ticket, &mut post, Some((at(9), at(0)))).is_pending());
+    mailbox.expire(at(1));
+    assert_eq!(mailbox.deadline(), Some(at(9)));
+    let order: Vec<_> = std::iter::from_fn(|| mailbox.next_ordered(true)).collect();
+    assert_eq!(order.len(), POSTS);
+    assert!(matches!(order.last(), Some(Ordered::Call { .. })));
+}
+
+#[test]
+fn the_close_comes_behind_what_was_posted_before_it_but_does_not_wait_for_ever() {
+    let posted = || {
+        let mailbox = Mailbox::new();
+        assert_eq!(mailbox.try_post(notification()), Ok(()));
+        mailbox.close(CloseReason::Application);
+        mailbox
+    };
+    let mailbox = posted();
+    let until = mailbox.deadline().unwrap();
+    assert!(mailbox.sleep(&cx(), false, true).is_pending());
+    assert_eq!(mailbox.take_closing(at(0), true), None);
+    mailbox.expire(at(0));
+    assert_eq!(mailbox.deadline(), Some(until));
+    assert!(mailbox.next_ordered(true).is_some() && mailbox.sleep(&cx(), false, true).is_ready());
+    assert_eq!(mailbox.take_closing(at(0), true), Some(CloseReason::Application));
+    let mailbox = posted();
+    assert!(mailbox.sleep(&cx(), false, false).is_ready(), "without a transport there is nothing to wait for");
+    assert_eq!(mailbox.take_closing(at(0), false), Some(CloseReason::Application));
+    let mailbox = posted();
+    let until = mailbox.deadline().unwrap();
+    mailbox.expire(until);
+    assert_eq!((mailbox.deadline(), mailbox.take_closing(until, true)), (None, Some(CloseReason::Application)));
 }
