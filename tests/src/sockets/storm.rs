@@ -211,17 +211,18 @@ async fn send(plan: Plan, client: Client, ledger: Shared) {
             let number = lock(&ledger).to_server.send();
             let session = client.session().clone();
             let mut call = Box::pin(async move { session.call::<u64>("call", number).await });
-            // The first poll gives it its place in the order.
-            if let std::task::Poll::Ready(outcome) = futures_util::poll!(&mut call) {
-                lock(&ledger).settle(number, outcome);
-                continue;
+            // The first poll gives it its place in the order, and may find it answered already.
+            match futures_util::poll!(&mut call) {
+                std::task::Poll::Ready(outcome) => lock(&ledger).settle(number, outcome),
+                std::task::Poll::Pending => {
+                    let ledger = Arc::clone(&ledger);
+                    calls.spawn(async move {
+                        let outcome = call.await;
+                        lock(&ledger).settle(number, outcome);
+                        drop(place);
+                    });
+                }
             }
-            let ledger = Arc::clone(&ledger);
-            calls.spawn(async move {
-                let outcome = call.await;
-                lock(&ledger).settle(number, outcome);
-                drop(place);
-            });
             while calls.try_join_next().is_some() {}
         }
         if round < plan.notifications {
