@@ -171,6 +171,18 @@ impl Peer {
         }
     }
 
+    /// The next message, whatever it is.
+    ///
+    /// # Panics
+    ///
+    /// If none comes in time, or the connection breaks.
+    pub fn next(&mut self) -> Message {
+        match self.socket.read() {
+            Ok(message) => message,
+            Err(error) => unexpected(&error),
+        }
+    }
+
     /// The connection below.
     #[must_use]
     pub fn stream(&self) -> &TcpStream {
