@@ -212,7 +212,7 @@ async fn many_connections_that_claim_one_session_at_once_leave_it_one() {
                 let mut peer = Peer::connect(address, "/");
                 peer.text(&json!({ "jsonrpc": "2.0", "id": number, "method": "connect", "params": { "sessionId": session } }).to_string());
                 // It has had the session, and may have lost it to the next one before it could be told.
-                match peer.next() {
+                match peer.message_in() {
                     Message::Close(close) => {
                         assert_eq!(close.map(|close| u16::from(close.code)), Some(4104));
                         None

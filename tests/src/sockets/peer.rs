@@ -176,7 +176,7 @@ impl Peer {
     /// # Panics
     ///
     /// If none comes in time, or the connection breaks.
-    pub fn next(&mut self) -> Message {
+    pub fn message_in(&mut self) -> Message {
         match self.socket.read() {
             Ok(message) => message,
             Err(error) => unexpected(&error),
