@@ -188,14 +188,14 @@ async fn a_close_message_ends_the_session() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_session_that_the_server_closes_is_followed_by_a_new_one() {
+async fn a_session_that_the_server_closes_does_not_end_its_client() {
     let server = Server::start(&[]).await;
     let client = server.client("/demo").connect().await.unwrap();
     let mut events = client.events();
-    let session = client.session_id();
     let _ = soon(client.call::<Value>("close-me", ())).await;
-    wait_for(&mut events, |event| matches!(event, ConnectionEvent::Reconnected(SessionKept::New))).await;
-    assert_ne!(client.session_id(), session);
+    // The server closes the transport before it forgets the session: whoever is quick enough is welcomed back to it.
+    wait_for(&mut events, |event| matches!(event, ConnectionEvent::Reconnected(_))).await;
+    assert_eq!(count(&client).await["count"], 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
