@@ -1,7 +1,6 @@
 use crate::scan::Kind;
 use crate::{Dialect, scan};
 use alloc::boxed::Box;
-use alloc::vec::Vec;
 
 /// The longest request id that is accepted, in bytes of its JSON text.
 pub(crate) const MAX_ID_BYTES: usize = 256;
@@ -44,15 +43,6 @@ impl Id {
         match (dialect, self) {
             (Dialect::Kurento, Self::Text(text)) if is_number(text) => Self::number(text),
             (Dialect::Kurento | Dialect::Strict, id) => id.clone(),
-        }
-    }
-
-    pub(crate) fn write(&self, out: &mut Vec<u8>) {
-        match self {
-            Self::Null => out.extend_from_slice(b"null"),
-            Self::Int(n) => crate::write::integer(out, *n),
-            Self::Number(raw) => out.extend_from_slice(raw.as_bytes()),
-            Self::Text(text) => crate::write::string(out, text),
         }
     }
 

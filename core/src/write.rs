@@ -1,7 +1,18 @@
 //! Writing messages straight to bytes. Nothing here decides anything.
 
-use crate::{ErrorObject, SessionId, id::Id, json, scan};
+use crate::id::Id;
+use crate::{ErrorObject, SessionId, json, scan};
 use alloc::vec::Vec;
+
+/// A request's id.
+fn id(out: &mut Vec<u8>, id: &Id) {
+    match id {
+        Id::Null => out.extend_from_slice(b"null"),
+        Id::Int(n) => integer(out, *n),
+        Id::Number(raw) => out.extend_from_slice(raw.as_bytes()),
+        Id::Text(text) => string(out, text),
+    }
+}
 
 pub(crate) fn integer(out: &mut Vec<u8>, n: i64) {
     if n < 0 {
@@ -80,7 +91,7 @@ pub(crate) type Wrap<'a> = Option<Option<&'a SessionId>>;
 /// `{"jsonrpc":"2.0","id":…,"result":…}`.
 pub(crate) fn result(out: &mut Vec<u8>, id: &Id, wrap: Wrap<'_>, raw: &str) {
     out.extend_from_slice(b"{\"jsonrpc\":\"2.0\",\"id\":");
-    id.write(out);
+    self::id(out, id);
     out.extend_from_slice(b",\"result\":");
     match wrap {
         None => out.extend_from_slice(raw.as_bytes()),
@@ -107,7 +118,7 @@ fn object_with_session(out: &mut Vec<u8>, session: Option<&SessionId>, raw: &str
 /// `{"jsonrpc":"2.0","id":…,"error":{…}}`; `kurento` copies `data.type` to `error.type`.
 pub(crate) fn error(out: &mut Vec<u8>, id: &Id, kurento: bool, error: &ErrorObject) {
     out.extend_from_slice(b"{\"jsonrpc\":\"2.0\",\"id\":");
-    id.write(out);
+    self::id(out, id);
     out.extend_from_slice(b",\"error\":{\"code\":");
     integer(out, error.code);
     out.extend_from_slice(b",\"message\":");

@@ -1,7 +1,6 @@
 //! What only a client decides: connecting, greeting, heartbeat, reconnecting (PROTOCOL 4, 6 and 7).
 
 use super::backoff::Backoff;
-use super::heartbeat::Ping;
 use super::inbox::Inbox;
 use super::outbox::Keep;
 use super::server::{max_member, message_bytes};
@@ -17,6 +16,12 @@ use core::time::Duration;
 
 /// How long the answer to `closeSession` is waited for.
 const GOODBYE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// A ping that is not answered yet.
+#[derive(Debug)]
+pub(super) struct Ping {
+    pub(super) id: u32,
+}
 
 #[derive(Debug)]
 pub(super) struct Client {

@@ -1,6 +1,6 @@
 //! A client's pings: the heartbeat, and telling what has arrived (PROTOCOL 4 and 6).
 
-use super::client::Client;
+use super::client::{Client, Ping};
 use super::outbox::Keep;
 use super::{Endpoint, Link, Timer};
 use crate::message::{Body, Reply};
@@ -15,12 +15,6 @@ const TELL_DELAY: Duration = Duration::from_secs(5);
 const ASK_DELAY: Duration = Duration::from_millis(200);
 /// How long the answer to a ping of that kind is waited for.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
-
-/// A ping that is not answered yet.
-#[derive(Debug)]
-pub(super) struct Ping {
-    pub(super) id: u32,
-}
 
 impl Client {
     fn pong_timeout(&self) -> Duration {

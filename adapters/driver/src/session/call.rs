@@ -1,4 +1,3 @@
-use super::mailbox::Mailbox;
 use bowline_core::{CallId, CallOutcome};
 use std::future::Future;
 use std::pin::Pin;
@@ -11,10 +10,15 @@ use std::task::{Context, Poll, Waker};
 #[derive(Debug)]
 pub(crate) struct CallTag(Arc<Slot>);
 
+/// Where it is said that nobody waits for a call any more.
+pub(super) trait Forget {
+    fn forget(&self, call: CallId);
+}
+
 /// The caller's end. Dropped, the call is forgotten: an answer that comes later is ignored.
-pub(crate) struct PendingCall<'a> {
+pub(super) struct PendingCall<'a, F: Forget> {
     slot: Arc<Slot>,
-    mailbox: &'a Mailbox,
+    task: &'a F,
 }
 
 #[derive(Debug)]
@@ -38,9 +42,9 @@ impl Slot {
 }
 
 /// The two ends of a new call.
-pub(super) fn call_ends(mailbox: &Mailbox) -> (CallTag, PendingCall<'_>) {
+pub(super) fn call_ends<F: Forget>(task: &F) -> (CallTag, PendingCall<'_, F>) {
     let slot = Arc::new(Slot(Mutex::new(State::Waiting { caller: None, id: None })));
-    (CallTag(Arc::clone(&slot)), PendingCall { slot, mailbox })
+    (CallTag(Arc::clone(&slot)), PendingCall { slot, task })
 }
 
 impl CallTag {
@@ -89,7 +93,7 @@ impl CallWatcher {
     }
 }
 
-impl Future for PendingCall<'_> {
+impl<F: Forget> Future for PendingCall<'_, F> {
     type Output = CallOutcome;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<CallOutcome> {
@@ -109,11 +113,11 @@ impl Future for PendingCall<'_> {
     }
 }
 
-impl Drop for PendingCall<'_> {
+impl<F: Forget> Drop for PendingCall<'_, F> {
     fn drop(&mut self) {
         let before = std::mem::replace(&mut *self.slot.lock(), State::Over);
         if let State::Waiting { id: Some(id), .. } = before {
-            self.mailbox.forget(id);
+            self.task.forget(id);
         }
     }
 }

@@ -1,5 +1,5 @@
 use super::attributes::Attributes;
-use super::call::CallTag;
+use super::call::{CallTag, Forget};
 use crate::clock;
 use crate::owed::AnswerSlot;
 use crate::transport::WebSocket;
@@ -163,6 +163,12 @@ fn wake(waker: Option<Waker>) {
 }
 
 /// The handles' side.
+impl Forget for Mailbox {
+    fn forget(&self, call: CallId) {
+        self.tell(|state| state.urgent.push_back(Urgent::Forget(call)));
+    }
+}
+
 impl Mailbox {
     pub(crate) fn new() -> Self {
         Self(Mutex::default())
@@ -273,10 +279,6 @@ impl Mailbox {
         drop(state);
         wake(task);
         Ok(())
-    }
-
-    pub(crate) fn forget(&self, id: CallId) {
-        self.tell(|state| state.urgent.push_back(Urgent::Forget(id)));
     }
 
     pub(crate) fn defer(&self, key: u64) {
