@@ -12,6 +12,7 @@ mod runtime;
 mod server;
 mod session;
 mod task;
+mod tcp;
 mod transport;
 
 pub use bowline_core::{
@@ -24,4 +25,5 @@ pub use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 pub use runtime::{BoxStream, Runtime, Stream, Timer};
 pub use server::{Acceptor, BoundServer, PathOptions, RequestHead, Server, ServerHandle, ServerLimits};
 pub use session::{Attributes, CallError, NotifyError, Session};
+pub use tcp::tune_tcp;
 pub use transport::{TransportInfo, TransportKind};

@@ -16,7 +16,7 @@ pub type BoxStream = Box<dyn Stream>;
 
 /// What Bowline needs of an async runtime: tasks, timers and TCP.
 ///
-/// `bowline-tokio` implements it; another runtime takes a hundred lines. An implementation decides
+/// `bowline-tokio` and `bowline-smol` implement it; another runtime takes a hundred lines. An implementation decides
 /// nothing about the protocol.
 pub trait Runtime: Clone + Send + Sync + 'static {
     /// A listening socket.

@@ -1,11 +1,10 @@
-use bowline::{BoxStream, Runtime, Timer};
-use socket2::{SockRef, TcpKeepalive};
+use bowline::{BoxStream, Runtime, Timer, tune_tcp};
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Handle;
 use tokio::time::{Sleep, sleep_until};
@@ -56,14 +55,8 @@ impl Runtime for TokioRuntime {
     }
 }
 
-/// After this long without a byte the kernel asks whether the peer is still there, and then this often; three to ten times, as the system has it.
-const KEEPALIVE: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(15));
-
 fn wrap(stream: TcpStream) -> BoxStream {
-    // Answers are small and awaited. A socket that refuses is slower, not wrong.
-    let _ = stream.set_nodelay(true);
-    // A peer that is gone without a word would keep an idle connection for ever. A socket that refuses this is no worse than before.
-    let _ = SockRef::from(&stream).set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE.0).with_interval(KEEPALIVE.1));
+    tune_tcp(&stream);
     Box::new(stream.compat())
 }
 

@@ -1,0 +1,117 @@
+use bowline::{BoxStream, Runtime, Timer, tune_tcp};
+use smol::{Async, Executor};
+use std::future::Future;
+use std::io;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Instant;
+
+/// Smol's sockets, timers and tasks. It can be used anywhere: smol's reactor has a thread of its own.
+#[derive(Clone, Debug, Default)]
+pub struct SmolRuntime {
+    executor: Option<Arc<Executor<'static>>>,
+}
+
+impl SmolRuntime {
+    /// Tasks run on smol's global executor, as those of [`smol::spawn`].
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Tasks run on `executor`, as long as somebody runs that.
+    ///
+    /// ```
+    /// use bowline_smol::{ErrorObject, Router, Server, SmolRuntime};
+    /// use std::sync::Arc;
+    ///
+    /// let executor = Arc::new(smol::Executor::new());
+    /// let runtime = SmolRuntime::on(Arc::clone(&executor));
+    /// smol::block_on(executor.run(async {
+    ///     let router = Router::new().method("ready", async |(): ()| Ok::<_, ErrorObject>(true));
+    ///     let server = Server::new(runtime).path("/", router).bind("127.0.0.1:0").await?;
+    ///     server.handle().shutdown(std::time::Duration::ZERO).await;
+    ///     Ok::<_, std::io::Error>(())
+    /// })).unwrap();
+    /// ```
+    #[must_use]
+    pub fn on(executor: Arc<Executor<'static>>) -> Self {
+        Self { executor: Some(executor) }
+    }
+}
+
+impl Runtime for SmolRuntime {
+    type Listener = Async<TcpListener>;
+    type Timer = SmolTimer;
+
+    fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
+        match &self.executor {
+            None => smol::spawn(future),
+            Some(executor) => executor.spawn(future),
+        }
+        .detach();
+    }
+
+    fn timer(&self, at: Instant) -> SmolTimer {
+        SmolTimer { timer: smol::Timer::at(at), fired: false }
+    }
+
+    async fn bind(&self, address: &str) -> io::Result<Async<TcpListener>> {
+        first(smol::net::resolve(address).await?, async |address| Async::<TcpListener>::bind(address)).await
+    }
+
+    fn local_addr(&self, listener: &Async<TcpListener>) -> io::Result<SocketAddr> {
+        listener.get_ref().local_addr()
+    }
+
+    async fn accept(&self, listener: &Async<TcpListener>) -> io::Result<(BoxStream, SocketAddr)> {
+        let (stream, peer) = listener.accept().await?;
+        Ok((wrap(stream), peer))
+    }
+
+    async fn connect(&self, host: &str, port: u16) -> io::Result<BoxStream> {
+        first(smol::net::resolve((host, port)).await?, Async::<TcpStream>::connect).await.map(wrap)
+    }
+}
+
+/// What the first of `addresses` gives that gives something, or how the last failed.
+async fn first<T>(addresses: Vec<SocketAddr>, attempt: impl AsyncFn(SocketAddr) -> io::Result<T>) -> io::Result<T> {
+    let mut outcome = Err(io::Error::new(io::ErrorKind::InvalidInput, "the name has no address"));
+    for address in addresses {
+        outcome = attempt(address).await;
+        if outcome.is_ok() {
+            break;
+        }
+    }
+    outcome
+}
+
+fn wrap(stream: Async<TcpStream>) -> BoxStream {
+    tune_tcp(&stream);
+    Box::new(stream)
+}
+
+/// The timer of [`SmolRuntime`].
+#[derive(Debug)]
+pub struct SmolTimer {
+    timer: smol::Timer,
+    /// Smol's own waits for its next time once it has fired.
+    fired: bool,
+}
+
+impl Timer for SmolTimer {
+    fn set(&mut self, at: Instant) {
+        self.fired = false;
+        self.timer.set_at(at);
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if !self.fired {
+            ready!(Pin::new(&mut self.timer).poll(cx));
+            self.fired = true;
+        }
+        Poll::Ready(())
+    }
+}
