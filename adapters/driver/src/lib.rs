@@ -23,7 +23,7 @@ pub use connection::{ConnectError, ConnectionEvent, Events, SessionKept};
 pub use handler::{Answered, Context, Handler, HandlerError, Responder, Router, Service, Transaction};
 pub use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 pub use runtime::{BoxStream, Runtime, Stream, Timer};
-pub use server::{Acceptor, BoundServer, PathOptions, RequestHead, Server, ServerHandle, ServerLimits};
+pub use server::{Acceptor, Address, BoundServer, PathOptions, RequestHead, Server, ServerHandle, ServerLimits};
 pub use session::{Attributes, CallError, NotifyError, Session};
 pub use tcp::tune_tcp;
 pub use transport::{TransportInfo, TransportKind};

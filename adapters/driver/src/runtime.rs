@@ -14,7 +14,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Stream for S {}
 /// A [`Stream`] of whatever kind.
 pub type BoxStream = Box<dyn Stream>;
 
-/// What Bowline needs of an async runtime: tasks, timers and TCP.
+/// What Bowline needs of an async runtime: tasks, timers and sockets.
 ///
 /// `bowline-tokio` and `bowline-smol` implement it; another runtime takes a hundred lines. An implementation decides
 /// nothing about the protocol.
@@ -30,18 +30,22 @@ pub trait Runtime: Clone + Send + Sync + 'static {
     /// A timer for `at`.
     fn timer(&self, at: Instant) -> Self::Timer;
 
-    /// Listens on `address`, `host:port`; port 0 takes a free one.
-    fn bind(&self, address: &str) -> impl Future<Output = io::Result<Self::Listener>> + Send;
+    /// Listens on `address`, `host:port`; port 0 takes a free one. Says which address that really is.
+    fn bind(&self, address: &str) -> impl Future<Output = io::Result<(Self::Listener, SocketAddr)>> + Send;
 
-    /// The address that `listener` really has.
+    /// Takes over a Unix socket that listens and does not block. A runtime without them leaves this out.
     ///
     /// # Errors
     ///
-    /// What the operating system says.
-    fn local_addr(&self, listener: &Self::Listener) -> io::Result<SocketAddr>;
+    /// What the operating system says; `Unsupported` if it is left out.
+    #[cfg(unix)]
+    fn adopt_unix(&self, listener: std::os::unix::net::UnixListener) -> io::Result<Self::Listener> {
+        drop(listener);
+        Err(io::Error::new(io::ErrorKind::Unsupported, "this runtime takes no Unix sockets"))
+    }
 
-    /// Waits for the next connection. It must lose none when it is dropped before it is ready.
-    fn accept(&self, listener: &Self::Listener) -> impl Future<Output = io::Result<(BoxStream, SocketAddr)>> + Send;
+    /// Waits for the next connection, and says where it comes from, if that has an address. It must lose none when it is dropped before it is ready.
+    fn accept(&self, listener: &Self::Listener) -> impl Future<Output = io::Result<(BoxStream, Option<SocketAddr>)>> + Send;
 
     /// Connects to `host`, a name or an address (an IPv6 address without brackets), trying its addresses in turn.
     fn connect(&self, host: &str, port: u16) -> impl Future<Output = io::Result<BoxStream>> + Send;

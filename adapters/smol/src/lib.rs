@@ -4,7 +4,7 @@
 mod runtime;
 
 pub use bowline::*;
-pub use runtime::{SmolRuntime, SmolTimer};
+pub use runtime::{SmolListener, SmolRuntime, SmolTimer};
 
 /// A client on smol for `url`, `ws://host[:port][/path]`, before it connects.
 pub fn client(url: &str) -> ClientBuilder<SmolRuntime> {

@@ -43,7 +43,7 @@ impl SmolRuntime {
 }
 
 impl Runtime for SmolRuntime {
-    type Listener = Async<TcpListener>;
+    type Listener = SmolListener;
     type Timer = SmolTimer;
 
     fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
@@ -58,22 +58,37 @@ impl Runtime for SmolRuntime {
         SmolTimer { timer: smol::Timer::at(at), fired: false }
     }
 
-    async fn bind(&self, address: &str) -> io::Result<Async<TcpListener>> {
-        first(smol::net::resolve(address).await?, async |address| Async::<TcpListener>::bind(address)).await
+    async fn bind(&self, address: &str) -> io::Result<(SmolListener, SocketAddr)> {
+        let listener = first(smol::net::resolve(address).await?, async |address| Async::<TcpListener>::bind(address)).await?;
+        listener.get_ref().local_addr().map(|address| (SmolListener::Tcp(listener), address))
     }
 
-    fn local_addr(&self, listener: &Async<TcpListener>) -> io::Result<SocketAddr> {
-        listener.get_ref().local_addr()
+    #[cfg(unix)]
+    fn adopt_unix(&self, listener: std::os::unix::net::UnixListener) -> io::Result<SmolListener> {
+        Async::new(listener).map(SmolListener::Unix)
     }
 
-    async fn accept(&self, listener: &Async<TcpListener>) -> io::Result<(BoxStream, SocketAddr)> {
-        let (stream, peer) = listener.accept().await?;
-        Ok((wrap(stream), peer))
+    async fn accept(&self, listener: &SmolListener) -> io::Result<(BoxStream, Option<SocketAddr>)> {
+        match listener {
+            SmolListener::Tcp(listener) => listener.accept().await.map(|(stream, peer)| (wrap(stream), Some(peer))),
+            #[cfg(unix)]
+            SmolListener::Unix(listener) => listener.accept().await.map(|(stream, _)| (Box::new(stream) as BoxStream, None)),
+        }
     }
 
     async fn connect(&self, host: &str, port: u16) -> io::Result<BoxStream> {
         first(smol::net::resolve((host, port)).await?, Async::<TcpStream>::connect).await.map(wrap)
     }
+}
+
+/// The listening socket of [`SmolRuntime`].
+#[derive(Debug)]
+pub enum SmolListener {
+    /// On an IP address.
+    Tcp(Async<TcpListener>),
+    /// On a path.
+    #[cfg(unix)]
+    Unix(Async<std::os::unix::net::UnixListener>),
 }
 
 /// What the first of `addresses` gives that gives something, or how the last failed.

@@ -4,7 +4,7 @@
 mod runtime;
 
 pub use bowline::*;
-pub use runtime::TokioRuntime;
+pub use runtime::{TokioListener, TokioRuntime, TokioTimer};
 
 /// A client on tokio for `url`, `ws://host[:port][/path]`, before it connects.
 pub fn client(url: &str) -> ClientBuilder<TokioRuntime> {

@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Instant;
+#[cfg(unix)]
+use tokio::net::UnixListener;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Handle;
 use tokio::time::{Sleep, sleep_until};
@@ -23,7 +25,7 @@ impl TokioRuntime {
 }
 
 impl Runtime for TokioRuntime {
-    type Listener = TcpListener;
+    type Listener = TokioListener;
     type Timer = TokioTimer;
 
     fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
@@ -37,22 +39,38 @@ impl Runtime for TokioRuntime {
         TokioTimer(Box::pin(sleep_until(at.into())))
     }
 
-    async fn bind(&self, address: &str) -> io::Result<TcpListener> {
-        TcpListener::bind(address).await
+    async fn bind(&self, address: &str) -> io::Result<(TokioListener, SocketAddr)> {
+        let listener = TcpListener::bind(address).await?;
+        let address = listener.local_addr()?;
+        Ok((TokioListener::Tcp(listener), address))
     }
 
-    fn local_addr(&self, listener: &TcpListener) -> io::Result<SocketAddr> {
-        listener.local_addr()
+    #[cfg(unix)]
+    fn adopt_unix(&self, listener: std::os::unix::net::UnixListener) -> io::Result<TokioListener> {
+        UnixListener::from_std(listener).map(TokioListener::Unix)
     }
 
-    async fn accept(&self, listener: &TcpListener) -> io::Result<(BoxStream, SocketAddr)> {
-        let (stream, peer) = listener.accept().await?;
-        Ok((wrap(stream), peer))
+    async fn accept(&self, listener: &TokioListener) -> io::Result<(BoxStream, Option<SocketAddr>)> {
+        match listener {
+            TokioListener::Tcp(listener) => listener.accept().await.map(|(stream, peer)| (wrap(stream), Some(peer))),
+            #[cfg(unix)]
+            TokioListener::Unix(listener) => listener.accept().await.map(|(stream, _)| (Box::new(stream.compat()) as BoxStream, None)),
+        }
     }
 
     async fn connect(&self, host: &str, port: u16) -> io::Result<BoxStream> {
         TcpStream::connect((host, port)).await.map(wrap)
     }
+}
+
+/// The listening socket of [`TokioRuntime`].
+#[derive(Debug)]
+pub enum TokioListener {
+    /// On an IP address.
+    Tcp(TcpListener),
+    /// On a path.
+    #[cfg(unix)]
+    Unix(UnixListener),
 }
 
 fn wrap(stream: TcpStream) -> BoxStream {

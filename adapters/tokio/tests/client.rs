@@ -45,7 +45,7 @@ async fn start(options: PathOptions) -> (String, ServerHandle) {
 
 async fn start_at(address: &str, options: PathOptions) -> (String, ServerHandle) {
     let server: BoundServer<TokioRuntime> = bowline_tokio::server().path_with("/demo", options, router()).bind(address).await.unwrap();
-    let (addr, handle) = (server.local_addr(), server.handle());
+    let (addr, handle) = (server.local_addr().tcp().unwrap(), server.handle());
     tokio::spawn(server.serve());
     (format!("ws://{addr}/demo"), handle)
 }

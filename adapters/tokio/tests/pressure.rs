@@ -46,15 +46,11 @@ impl Runtime for Piped {
         TokioRuntime::new().timer(at)
     }
 
-    async fn bind(&self, _: &str) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn local_addr(&self, (): &()) -> io::Result<SocketAddr> {
+    async fn bind(&self, _: &str) -> io::Result<((), SocketAddr)> {
         Err(io::ErrorKind::Unsupported.into())
     }
 
-    async fn accept(&self, (): &()) -> io::Result<(BoxStream, SocketAddr)> {
+    async fn accept(&self, (): &()) -> io::Result<(BoxStream, Option<SocketAddr>)> {
         Err(io::ErrorKind::Unsupported.into())
     }
 

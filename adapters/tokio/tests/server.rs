@@ -69,7 +69,7 @@ async fn serve(options: PathOptions) -> BoundServer<TokioRuntime> {
 
 /// Runs `client` in a thread of its own against a server.
 async fn against(server: BoundServer<TokioRuntime>, client: impl FnOnce(SocketAddr) + Send + 'static) {
-    let (addr, handle) = (server.local_addr(), server.handle());
+    let (addr, handle) = (server.local_addr().tcp().unwrap(), server.handle());
     let serving = tokio::spawn(server.serve());
     tokio::task::spawn_blocking(move || client(addr)).await.unwrap();
     handle.shutdown(Duration::from_secs(5)).await;

@@ -70,7 +70,7 @@ async fn serve_crowd() -> Anything<()> {
         });
     let options = PathOptions::new().reconnection_timeout(Duration::from_secs(600));
     let server = bowline_tokio::server().path_with("/", options, crowd).path("/control", control).bind("0.0.0.0:0").await?;
-    println!("{}", server.local_addr().port());
+    println!("{}", server.local_addr().tcp().map_or(0, |address| address.port()));
     let (_, _server) = run(server);
     std::future::pending().await
 }

@@ -17,9 +17,13 @@ use std::time::Duration;
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Runs `server` beside the test.
+///
+/// # Panics
+///
+/// If it listens on no port.
 #[must_use]
 pub fn run(server: BoundServer<TokioRuntime>) -> (std::net::SocketAddr, ServerHandle) {
-    let (address, handle) = (server.local_addr(), server.handle());
+    let (address, handle) = (server.local_addr().tcp().expect("a port"), server.handle());
     tokio::spawn(server.serve());
     (address, handle)
 }

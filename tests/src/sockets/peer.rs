@@ -18,8 +18,8 @@ pub struct Head {
 
 /// A blocking WebSocket client on one connection. Everything it waits for, it waits for within [`PATIENCE`].
 #[derive(Debug)]
-pub struct Peer {
-    socket: WebSocket<TcpStream>,
+pub struct Peer<S = TcpStream> {
+    socket: WebSocket<S>,
     last_id: u64,
 }
 
@@ -31,10 +31,7 @@ impl Peer {
     /// If that fails.
     #[must_use]
     pub fn connect(address: SocketAddr, path: &str) -> Self {
-        let (head, stream) = Self::handshake(address, path, &[]).expect("the server answers");
-        assert_eq!(head.status, 101, "{}", head.text);
-        let config = WebSocketConfig::default().max_message_size(None).max_frame_size(None);
-        Self { socket: WebSocket::from_raw_socket(stream, Role::Client, Some(config)), last_id: 0 }
+        Self::over(Self::open(address).expect("the server is there"), path)
     }
 
     /// Opens a TCP connection that will not wait for ever.
@@ -57,13 +54,7 @@ impl Peer {
     /// If the connection ends before there is an answer.
     pub fn handshake(address: SocketAddr, path: &str, headers: &[(&str, &str)]) -> io::Result<(Head, TcpStream)> {
         let mut stream = Self::open(address)?;
-        let more: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-        let request = format!(
-            "GET {path} HTTP/1.1\r\nHost: {address}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
-             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{more}\r\n"
-        );
-        stream.write_all(request.as_bytes())?;
-        let head = Self::read_head(&mut stream)?;
+        let head = ask(&mut stream, &address.to_string(), path, headers)?;
         Ok((head, stream))
     }
 
@@ -82,6 +73,33 @@ impl Peer {
         let text = String::from_utf8_lossy(&bytes).into_owned();
         let status = text.split(' ').nth(1).and_then(|status| status.parse().ok());
         Ok(Head { status: status.ok_or(io::ErrorKind::InvalidData)?, text })
+    }
+}
+
+/// Asks for a WebSocket, and reads the head of the answer.
+fn ask(stream: &mut (impl Read + Write), host: &str, path: &str, headers: &[(&str, &str)]) -> io::Result<Head> {
+    let more: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let request = format!(
+        "GET {path} HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{more}\r\n"
+    );
+    stream.write_all(request.as_bytes())?;
+    Peer::read_head(stream)
+}
+
+/// On any connection.
+impl<S: Read + Write> Peer<S> {
+    /// Asks for a WebSocket at `path` over `stream`.
+    ///
+    /// # Panics
+    ///
+    /// If the server does not grant it.
+    #[must_use]
+    pub fn over(mut stream: S, path: &str) -> Self {
+        let head = ask(&mut stream, "localhost", path, &[]).expect("the server answers");
+        assert_eq!(head.status, 101, "{}", head.text);
+        let config = WebSocketConfig::default().max_message_size(None).max_frame_size(None);
+        Self { socket: WebSocket::from_raw_socket(stream, Role::Client, Some(config)), last_id: 0 }
     }
 
     /// Sends a text frame.
@@ -185,7 +203,7 @@ impl Peer {
 
     /// The connection below.
     #[must_use]
-    pub fn stream(&self) -> &TcpStream {
+    pub fn stream(&self) -> &S {
         self.socket.get_ref()
     }
 }

@@ -75,7 +75,9 @@ impl Serve {
         let mut signals = Signals::listen().map_err(|error| Failure::Other(format!("cannot wait for signals: {error}")))?;
         let server = self.bind().await.map_err(|error| Failure::Other(why_not(&self.listen, &error)))?;
         // Nobody may be reading; the server is of use all the same.
-        let _ = self.greet(server.local_addr());
+        if let Some(address) = server.local_addr().tcp() {
+            let _ = self.greet(address);
+        }
 
         let handle = server.handle();
         let serving = tokio::spawn(server.serve());

@@ -1,4 +1,6 @@
 mod accept;
+mod address;
+mod bound;
 mod head;
 mod options;
 mod origin;
@@ -9,8 +11,10 @@ mod signal;
 use crate::handler::Service;
 use crate::limits::Gate;
 use crate::registry::{Home, Registry};
-use crate::runtime::{BoxStream, Runtime, sleep};
+use crate::runtime::{BoxStream, Runtime};
 use crate::session::{Attributes, Place};
+pub use address::Address;
+pub use bound::BoundServer;
 pub use head::RequestHead;
 use http::StatusCode;
 pub use options::{PathOptions, ServerLimits};
@@ -18,18 +22,13 @@ use paths::Pattern;
 use serving::{Control, Interceptor, ServedPath, Serving};
 use signal::Signal;
 use std::fmt;
-use std::future::{Future, poll_fn};
 use std::io;
 use std::net::SocketAddr;
-use std::pin::pin;
 use std::sync::Arc;
-use std::task::Poll;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How long a call of a server's handler waits for its answer, unless it says otherwise.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
-/// The first and the longest pause after an error of `accept`.
-const ACCEPT_PAUSE: (Duration, Duration) = (Duration::from_millis(5), Duration::from_secs(1));
 
 /// A server before it listens: its paths, its interceptors, its limits. Kurento: `JsonRpcConfigurer`.
 pub struct Server<R> {
@@ -84,17 +83,16 @@ impl<R: Runtime> Server<R> {
         self
     }
 
-    /// Listens on `address`, `host:port`; port 0 takes a free one. Connections are taken by [`BoundServer::serve`].
+    /// Listens on `address`: `host:port`, where port 0 takes a free one, or `unix:/path`. Connections are taken by [`BoundServer::serve`];
+    /// [`BoundServer::bind`] adds more addresses.
+    ///
+    /// The file of a Unix socket is made with the process' umask and removed when the server stops. One that a killed server has left is replaced.
     ///
     /// # Errors
     ///
-    /// `InvalidInput` as for [`build`](Self::build), or what the operating system says.
+    /// `InvalidInput` as for [`build`](Self::build), `AddrInUse` if another server listens there, or what the operating system says.
     pub async fn bind(self, address: &str) -> io::Result<BoundServer<R>> {
-        let acceptor = self.build()?;
-        let runtime = &acceptor.serving.runtime;
-        let listener = runtime.bind(address).await?;
-        let local_addr = runtime.local_addr(&listener)?;
-        Ok(BoundServer { acceptor, listener, local_addr })
+        BoundServer::new(self.build()?, address).await
     }
 
     /// The server without a listener, for connections that somebody else accepts.
@@ -163,70 +161,6 @@ impl<R> fmt::Debug for Server<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let paths: Vec<_> = self.paths.iter().map(|path| &path.pattern).collect();
         f.debug_struct("Server").field("paths", &paths).field("limits", &self.limits).finish_non_exhaustive()
-    }
-}
-
-/// A server that listens.
-pub struct BoundServer<R: Runtime> {
-    acceptor: Acceptor<R>,
-    listener: R::Listener,
-    local_addr: SocketAddr,
-}
-
-impl<R: Runtime> BoundServer<R> {
-    /// The address on which it listens.
-    #[must_use]
-    pub fn local_addr(&self) -> SocketAddr {
-        self.local_addr
-    }
-
-    /// What stops it.
-    #[must_use]
-    pub fn handle(&self) -> ServerHandle {
-        self.acceptor.handle()
-    }
-
-    /// Takes connections until [`ServerHandle::shutdown`] has ended everything. Dropped, it takes no more; the sessions go on.
-    pub async fn serve(self) {
-        let Self { acceptor, listener, .. } = self;
-        let serving = &acceptor.serving;
-        let mut pause = ACCEPT_PAUSE.0;
-        while let Some(accepted) = accept_next(serving, &listener).await {
-            match accepted {
-                Ok((stream, peer)) => {
-                    pause = ACCEPT_PAUSE.0;
-                    serving.runtime.spawn(accept::serve(Arc::clone(serving), stream, Some(peer)));
-                }
-                // The connection was gone before it was taken.
-                Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) => {}
-                Err(error) => {
-                    // Most likely there is no file descriptor left: somebody has to go before anybody can come.
-                    tracing::warn!(%error, "cannot accept a connection");
-                    sleep(serving.runtime.timer(Instant::now() + pause)).await;
-                    pause = (pause * 2).min(ACCEPT_PAUSE.1);
-                }
-            }
-        }
-        drop(listener);
-        serving.stopped.wait().await;
-    }
-}
-
-/// The next connection; `None` once no more are wanted.
-async fn accept_next<R: Runtime>(serving: &Serving<R>, listener: &R::Listener) -> Option<io::Result<(BoxStream, SocketAddr)>> {
-    let mut accepting = pin!(serving.runtime.accept(listener));
-    poll_fn(|cx| {
-        if serving.stopping.poll(cx).is_ready() {
-            return Poll::Ready(None);
-        }
-        accepting.as_mut().poll(cx).map(Some)
-    })
-    .await
-}
-
-impl<R: Runtime> fmt::Debug for BoundServer<R> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("BoundServer").field("local_addr", &self.local_addr).finish_non_exhaustive()
     }
 }
 

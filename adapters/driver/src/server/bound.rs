@@ -1,0 +1,139 @@
+use super::accept;
+use super::address::{Address, SocketFile, unix_path};
+use super::serving::Serving;
+use super::{Acceptor, ServerHandle};
+use crate::runtime::{BoxStream, Runtime, sleep};
+use futures_util::future::join_all;
+use std::fmt;
+use std::future::poll_fn;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+/// The first and the longest pause after an error of `accept`.
+const ACCEPT_PAUSE: (Duration, Duration) = (Duration::from_millis(5), Duration::from_secs(1));
+
+/// A server that listens, at one address or several.
+pub struct BoundServer<R: Runtime> {
+    acceptor: Acceptor<R>,
+    first: Door<R>,
+    more: Vec<Door<R>>,
+}
+
+/// Where connections come in.
+struct Door<R: Runtime> {
+    listener: R::Listener,
+    address: Address,
+    _file: Option<SocketFile>,
+}
+
+impl<R: Runtime> BoundServer<R> {
+    pub(super) async fn new(acceptor: Acceptor<R>, address: &str) -> io::Result<Self> {
+        let first = Door::open(&acceptor.serving.runtime, address).await?;
+        Ok(Self { acceptor, first, more: Vec::new() })
+    }
+
+    /// Listens on `address` too, for the same paths and the same sessions: one that was opened here goes on over a connection from there.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Server::bind`](super::Server::bind).
+    pub async fn bind(mut self, address: &str) -> io::Result<Self> {
+        self.more.push(Door::open(&self.acceptor.serving.runtime, address).await?);
+        Ok(self)
+    }
+
+    /// The first address on which it listens.
+    #[must_use]
+    pub fn local_addr(&self) -> &Address {
+        &self.first.address
+    }
+
+    /// All addresses on which it listens, in the order in which they were bound.
+    pub fn addresses(&self) -> impl Iterator<Item = &Address> {
+        self.doors().map(|door| &door.address)
+    }
+
+    fn doors(&self) -> impl Iterator<Item = &Door<R>> {
+        std::iter::once(&self.first).chain(&self.more)
+    }
+
+    /// What stops it.
+    #[must_use]
+    pub fn handle(&self) -> ServerHandle {
+        self.acceptor.handle()
+    }
+
+    /// Takes connections until [`ServerHandle::shutdown`] has ended everything. Dropped, it takes no more; the sessions go on.
+    pub async fn serve(self) {
+        let serving = &self.acceptor.serving;
+        join_all(self.doors().map(|door| door.take_connections(serving))).await;
+        let Self { acceptor, first, more } = self;
+        drop((first, more));
+        acceptor.serving.stopped.wait().await;
+    }
+}
+
+impl<R: Runtime> Door<R> {
+    async fn open(runtime: &R, address: &str) -> io::Result<Self> {
+        if let Some(path) = unix_path(address) {
+            return Self::open_unix(runtime, path);
+        }
+        let (listener, address) = runtime.bind(address).await?;
+        Ok(Self { listener, address: Address::Tcp(address), _file: None })
+    }
+
+    #[cfg(unix)]
+    fn open_unix(runtime: &R, path: &std::path::Path) -> io::Result<Self> {
+        let (listener, file) = super::address::listen(path)?;
+        Ok(Self { listener: runtime.adopt_unix(listener)?, address: Address::Unix(path.to_owned()), _file: Some(file) })
+    }
+
+    #[cfg(not(unix))]
+    fn open_unix(_: &R, _: &std::path::Path) -> io::Result<Self> {
+        Err(io::Error::new(io::ErrorKind::Unsupported, "this system has no Unix sockets"))
+    }
+
+    /// Until no more are wanted.
+    async fn take_connections(&self, serving: &Arc<Serving<R>>) {
+        let mut pause = ACCEPT_PAUSE.0;
+        while let Some(accepted) = self.next(serving).await {
+            match accepted {
+                Ok((stream, peer)) => {
+                    pause = ACCEPT_PAUSE.0;
+                    serving.runtime.spawn(accept::serve(Arc::clone(serving), stream, peer));
+                }
+                // The connection was gone before it was taken.
+                Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) => {}
+                Err(error) => {
+                    // Most likely there is no file descriptor left: somebody has to go before anybody can come.
+                    tracing::warn!(%error, address = %self.address, "cannot accept a connection");
+                    sleep(serving.runtime.timer(Instant::now() + pause)).await;
+                    pause = (pause * 2).min(ACCEPT_PAUSE.1);
+                }
+            }
+        }
+    }
+
+    /// The next connection; `None` once no more are wanted.
+    async fn next(&self, serving: &Serving<R>) -> Option<io::Result<(BoxStream, Option<SocketAddr>)>> {
+        let mut accepting = pin!(serving.runtime.accept(&self.listener));
+        poll_fn(|cx| {
+            if serving.stopping.poll(cx).is_ready() {
+                return Poll::Ready(None);
+            }
+            accepting.as_mut().poll(cx).map(Some)
+        })
+        .await
+    }
+}
+
+impl<R: Runtime> fmt::Debug for BoundServer<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let addresses: Vec<_> = self.addresses().collect();
+        f.debug_struct("BoundServer").field("addresses", &addresses).finish_non_exhaustive()
+    }
+}
