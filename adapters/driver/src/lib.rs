@@ -6,6 +6,7 @@ mod clock;
 mod connection;
 mod handler;
 mod limits;
+mod metrics;
 mod owed;
 mod registry;
 mod runtime;

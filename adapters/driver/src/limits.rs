@@ -1,3 +1,4 @@
+use crate::metrics::Occupancy;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -6,6 +7,7 @@ use std::task::{Context, Poll, Waker};
 pub(crate) struct Gate {
     inside: AtomicUsize,
     max: usize,
+    shown: Occupancy,
     waiting: Mutex<Vec<Waker>>,
 }
 
@@ -14,15 +16,19 @@ pub(crate) struct Permit(Arc<Gate>);
 
 impl Gate {
     pub(crate) fn new(max: usize) -> Arc<Self> {
-        Arc::new(Self { inside: AtomicUsize::new(0), max, waiting: Mutex::default() })
+        Self::shown(max, Occupancy::default())
+    }
+
+    /// One that shows how many are inside.
+    pub(crate) fn shown(max: usize, shown: Occupancy) -> Arc<Self> {
+        Arc::new(Self { inside: AtomicUsize::new(0), max, shown, waiting: Mutex::default() })
     }
 
     /// A place, if there is one.
     pub(crate) fn enter(self: &Arc<Self>) -> Option<Permit> {
-        self.inside
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |n| (n < self.max).then_some(n + 1))
-            .is_ok()
-            .then(|| Permit(Arc::clone(self)))
+        self.inside.fetch_update(Ordering::AcqRel, Ordering::Acquire, |n| (n < self.max).then_some(n + 1)).ok()?;
+        self.shown.enter();
+        Some(Permit(Arc::clone(self)))
     }
 
     /// Ready when nobody is inside.
@@ -40,6 +46,7 @@ impl Gate {
 
 impl Drop for Permit {
     fn drop(&mut self) {
+        self.0.shown.leave();
         if self.0.inside.fetch_sub(1, Ordering::AcqRel) == 1 {
             let waiting = std::mem::take(&mut *self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner));
             waiting.into_iter().for_each(Waker::wake);

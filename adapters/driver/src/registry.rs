@@ -1,4 +1,5 @@
 use crate::handler::Dispatch;
+use crate::metrics::PathMetrics;
 use crate::session::{Place, Shared};
 use bowline_core::{CloseReason, Directory, ServerConfig, SessionId};
 use std::collections::BTreeMap;
@@ -18,6 +19,7 @@ pub(crate) struct Home {
     pub(crate) place: Arc<Place>,
     pub(crate) dispatch: Arc<dyn Dispatch>,
     pub(crate) errors: Errors,
+    pub(crate) metrics: PathMetrics,
 }
 
 /// What a peer learns of an error that is none of its business.

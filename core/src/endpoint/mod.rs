@@ -106,6 +106,8 @@ pub struct Usage {
     pub outbox_bytes: usize,
     /// Of those messages, the ones that were sent and are kept until they are acknowledged.
     pub unacknowledged: usize,
+    /// Bytes of those.
+    pub unacknowledged_bytes: usize,
     /// Requests of the peer that are not answered yet.
     pub in_flight: usize,
     /// Bytes of those that wait for their turn.
@@ -199,10 +201,12 @@ impl<T> Endpoint<T> {
     /// How much it holds.
     #[must_use]
     pub fn usage(&self) -> Usage {
+        let (unacknowledged, unacknowledged_bytes) = self.outbox.unacknowledged();
         Usage {
             outbox_messages: self.outbox.messages(),
             outbox_bytes: self.outbox.bytes() + self.owed.batch_bytes(),
-            unacknowledged: self.outbox.unacknowledged().0,
+            unacknowledged,
+            unacknowledged_bytes,
             in_flight: self.owed.len(),
             queued_bytes: self.owed.queued_bytes(),
             calls: self.calls.len(),

@@ -34,6 +34,8 @@ pub(crate) trait Dispatch: Send + Sync + 'static {
     fn closed(&self, session: &Session, reason: CloseReason);
     fn transport_error(&self, session: &Session, error: &(dyn Error + 'static));
     fn uncaught_error(&self, session: &Session, error: &(dyn Error + 'static));
+    /// The methods that it knows by name, for the metrics: all others are counted together.
+    fn methods(&self) -> Vec<&str>;
     /// What wants to know of every answer; most services do not.
     fn observer(&self) -> Option<&AnsweredHook>;
 }

@@ -35,6 +35,11 @@ pub trait Handler: Send + Sync + 'static {
     /// An error is the answer, if none was given: see [`HandlerError`].
     fn handle(self: Arc<Self>, transaction: Transaction) -> impl Future<Output = Result<(), HandlerError>> + Send;
 
+    /// The methods that it serves, for the metrics: those are counted by their names, all others together.
+    fn methods(&self) -> Vec<&str> {
+        Vec::new()
+    }
+
     /// A session was created, or a client connected for the first time. Kurento: `afterConnectionEstablished`.
     fn session_opened(&self, session: &Session) {
         let _ = session;
@@ -81,6 +86,10 @@ impl<H: Handler> Dispatch for ByHand<H> {
         };
         let handled = Arc::clone(&self.0).handle(transaction);
         Work::Later(Box::pin(async move { handled.await.map(|()| Reply::Empty) }))
+    }
+
+    fn methods(&self) -> Vec<&str> {
+        self.0.methods()
     }
 
     fn opened(&self, session: &Session) {

@@ -193,6 +193,10 @@ impl Dispatch for Router {
         }
     }
 
+    fn methods(&self) -> Vec<&str> {
+        self.methods.keys().map(|name| &**name).collect()
+    }
+
     fn opened(&self, session: &Session) {
         if let Some(hook) = &self.on_open {
             hook(session);

@@ -7,6 +7,7 @@ use super::serving::{ServedPath, Serving};
 use crate::clock;
 use crate::handler::guarded;
 use crate::limits::Permit;
+use crate::metrics::{Limit, ServerMetrics};
 use crate::runtime::{BoxStream, Runtime, timeout};
 use crate::session::Attributes;
 use crate::task::{Arrival, SessionTask};
@@ -34,7 +35,7 @@ struct Upgraded {
 /// Serves a connection until its transport ends, or moves to another session.
 pub(super) async fn serve<R: Runtime>(serving: Arc<Serving<R>>, mut stream: BoxStream, peer: Option<SocketAddr>) {
     let Some(handshake) = serving.handshakes.enter() else {
-        refuse_at_once(&mut stream);
+        refuse_at_once(&mut stream, &serving.metrics);
         return;
     };
     // Boxed, so that an idle session does not carry the room that its handshake took.
@@ -56,8 +57,9 @@ async fn upgrade<R: Runtime>(serving: &Serving<R>, stream: &mut BoxStream, peer:
         }
         None => {
             tracing::debug!(?peer, "a handshake took too long");
+            serving.metrics.limit_hit(Limit::HandshakeTime);
             // Kurento's Java client waits for ever for an answer that never comes.
-            say(stream, StatusCode::REQUEST_TIMEOUT);
+            say(stream, &serving.metrics, StatusCode::REQUEST_TIMEOUT);
             None
         }
     }
@@ -76,6 +78,10 @@ async fn shake_hands<R: Runtime>(serving: &Serving<R>, stream: &mut BoxStream, p
         Err(refusal) => refusal,
     };
     tracing::debug!(?peer, status = refusal.0.as_u16(), "refused");
+    serving.metrics.refused(refusal.0);
+    if refusal.0 == StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE {
+        serving.metrics.limit_hit(Limit::HeadBytes);
+    }
     stream.write_all(refusal.to_string().as_bytes()).await?;
     stream.close().await?;
     Ok(None)
@@ -147,6 +153,7 @@ fn start<R: Runtime>(serving: &Serving<R>, upgraded: Upgraded, stream: BoxStream
     // A refusal that will pass is said by a Close frame: after an HTTP status Kurento's Java client never tries again.
     if is_full {
         tracing::warn!("too many connections");
+        serving.metrics.limit_hit(Limit::Connections);
         close_in_background(&serving.runtime, transport, TRY_AGAIN_LATER);
         return None;
     }
@@ -154,18 +161,21 @@ fn start<R: Runtime>(serving: &Serving<R>, upgraded: Upgraded, stream: BoxStream
         close_in_background(&serving.runtime, transport, Close::GOING_AWAY);
         return None;
     }
+    serving.metrics.connected();
     let arrival = Arrival { transport, path: asked, attributes };
     Some(SessionTask::server(serving.runtime.clone(), Arc::clone(&path.home), arrival, random))
 }
 
 /// There is no place for another handshake.
-fn refuse_at_once(stream: &mut BoxStream) {
+fn refuse_at_once(stream: &mut BoxStream, metrics: &ServerMetrics) {
     tracing::warn!("too many handshakes");
-    say(stream, StatusCode::SERVICE_UNAVAILABLE);
+    metrics.limit_hit(Limit::Handshakes);
+    say(stream, metrics, StatusCode::SERVICE_UNAVAILABLE);
 }
 
 /// Answers with a status, if the connection takes it at once: nobody waits for it.
-fn say(stream: &mut BoxStream, status: StatusCode) {
+fn say(stream: &mut BoxStream, metrics: &ServerMetrics, status: StatusCode) {
+    metrics.refused(status);
     let _ = stream.write(Refusal(status).to_string().as_bytes()).now_or_never();
     let _ = stream.close().now_or_never();
 }

@@ -110,6 +110,7 @@ impl<R: Runtime> Door<R> {
                 Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) => {}
                 Err(error) => {
                     // Most likely there is no file descriptor left: somebody has to go before anybody can come.
+                    serving.metrics.accept_failed();
                     tracing::warn!(%error, address = %self.address, "cannot accept a connection");
                     sleep(serving.runtime.timer(Instant::now() + pause)).await;
                     pause = (pause * 2).min(ACCEPT_PAUSE.1);

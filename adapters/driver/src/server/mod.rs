@@ -10,6 +10,7 @@ mod signal;
 
 use crate::handler::Service;
 use crate::limits::Gate;
+use crate::metrics::ServerMetrics;
 use crate::registry::{Home, Registry};
 use crate::runtime::{BoxStream, Runtime};
 use crate::session::{Attributes, Place};
@@ -103,6 +104,7 @@ impl<R: Runtime> Server<R> {
     pub fn build(self) -> io::Result<Acceptor<R>> {
         let invalid = |why: String| io::Error::new(io::ErrorKind::InvalidInput, why);
         let registry = Arc::new(Registry::new(self.limits.max_sessions));
+        let metrics = ServerMetrics::new();
         let mut paths: Vec<(Pattern, Arc<ServedPath>)> = Vec::new();
         for (scope, new) in (0..).zip(self.paths) {
             let pattern = Pattern::parse(&new.pattern)
@@ -110,15 +112,16 @@ impl<R: Runtime> Server<R> {
             if paths.iter().any(|(other, _)| *other == pattern) {
                 return Err(invalid(format!("two services for `{}`", new.pattern)));
             }
-            paths.push((pattern, Arc::new(new.serve(scope, &registry, self.limits.silence_timeout))));
+            paths.push((pattern, Arc::new(new.serve(scope, &registry, self.limits.silence_timeout, &metrics))));
         }
         let serving = Serving {
             runtime: self.runtime,
             paths,
             interceptors: self.interceptors,
             registry,
-            connections: Gate::new(self.limits.max_connections),
-            handshakes: Gate::new(self.limits.max_handshakes),
+            connections: Gate::shown(self.limits.max_connections, metrics.connections()),
+            handshakes: Gate::shown(self.limits.max_handshakes, metrics.handshakes()),
+            metrics,
             limits: self.limits,
             stopping: Signal::default(),
             stopped: Signal::default(),
@@ -128,13 +131,14 @@ impl<R: Runtime> Server<R> {
 }
 
 impl NewPath {
-    fn serve(self, scope: u32, registry: &Arc<Registry>, silence: Duration) -> ServedPath {
+    fn serve(self, scope: u32, registry: &Arc<Registry>, silence: Duration, metrics: &ServerMetrics) -> ServedPath {
         let Self { pattern, options, dispatch } = self;
         let place = Place {
             label: options.label.unwrap_or_else(|| pattern.clone()),
             dialect: options.config.dialect,
             request_timeout: REQUEST_TIMEOUT,
         };
+        let metrics = metrics.path(&place.label, &dispatch.methods());
         let mut config = options.config;
         config.limits.message_bytes = options.max_message;
         let home = Home {
@@ -146,6 +150,7 @@ impl NewPath {
             place: Arc::new(place),
             dispatch,
             errors: options.errors,
+            metrics,
         };
         ServedPath {
             name: pattern.into(),

@@ -4,6 +4,7 @@ use super::paths::Pattern;
 use super::signal::Signal;
 use crate::clock;
 use crate::limits::Gate;
+use crate::metrics::ServerMetrics;
 use crate::registry::{Home, Registry};
 use crate::runtime::{Runtime, timeout};
 use crate::session::Attributes;
@@ -28,6 +29,7 @@ pub(super) struct Serving<R> {
     pub(super) registry: Arc<Registry>,
     pub(super) connections: Arc<Gate>,
     pub(super) handshakes: Arc<Gate>,
+    pub(super) metrics: ServerMetrics,
     /// No more connections are wanted.
     pub(super) stopping: Signal,
     /// Everything has ended.

@@ -1,8 +1,10 @@
 //! What the endpoint says has to be done.
 
 use super::frames::drain_transmit;
-use super::{Role, SessionTask};
+use super::log;
+use super::{Role, ServerSide, SessionTask};
 use crate::connection::{ConnectError, ConnectionEvent, SessionKept};
+use crate::metrics::{Limit, State};
 use crate::runtime::Runtime;
 use crate::transport::close_in_background;
 use bowline_core::{Action, Close, CloseReason, Instant};
@@ -28,7 +30,7 @@ impl<R: Runtime> SessionTask<R> {
                 Action::Resumed => self.resumed(SessionKept::Same),
                 Action::Renewed => self.resumed(SessionKept::New),
                 Action::Lost => {
-                    tracing::debug!(session = ?self.session, label = self.session.label(), "detached");
+                    tracing::debug!("detached");
                     self.announce(&ConnectionEvent::Disconnected);
                 }
                 Action::Dial { attempt } => self.dial(attempt),
@@ -54,11 +56,17 @@ impl<R: Runtime> SessionTask<R> {
             self.session.shared.attached.store(attached, Ordering::Release);
         }
         self.session.shared.peer_takes.store(self.endpoint.peer_takes(), Ordering::Relaxed);
+        let state = match &self.role {
+            Role::Server(ServerSide { open_as: Some(_), .. }) => Some(if attached { State::Attached } else { State::Detached }),
+            Role::Server(_) | Role::Client(_) => None,
+        };
+        self.metrics.is(state);
         if let Role::Client(side) = &mut self.role
             && side.shown.as_ref() != self.endpoint.session_id()
         {
             side.shown = self.endpoint.session_id().cloned();
             self.session.shared.set_id(side.shown.as_ref());
+            log::show_id(&self.span, &self.session);
         }
     }
 
@@ -69,22 +77,29 @@ impl<R: Runtime> SessionTask<R> {
                 let Some(id) = self.endpoint.session_id() else { return };
                 if !side.home.registry.open(id, &side.home, &self.session.shared) {
                     tracing::warn!(label = self.session.label(), "too many sessions");
+                    self.metrics.limit_hit(Limit::Sessions);
                     self.refuse(now, TRY_AGAIN_LATER);
                     return;
                 }
                 side.open_as = Some(id.clone());
+                self.metrics.opened();
             }
             Role::Client(side) => {
                 side.opened = true;
                 self.announce(&ConnectionEvent::Connected);
             }
         }
-        tracing::debug!(session = ?self.session, label = self.session.label(), "opened");
+        tracing::debug!("opened");
         self.tell(|| self.dispatch.opened(&self.session));
     }
 
     fn resumed(&mut self, kept: SessionKept) {
-        tracing::debug!(session = ?self.session, label = self.session.label(), ?kept, "attached again");
+        // What the peer has received was acknowledged with its `connect`: the rest is sent again.
+        self.metrics.resumed(|| {
+            let usage = self.endpoint.usage();
+            (usage.unacknowledged, usage.unacknowledged_bytes)
+        });
+        tracing::debug!(?kept, "attached again");
         self.announce(&ConnectionEvent::Reconnected(kept));
         self.tell(|| self.dispatch.resumed(&self.session));
     }
@@ -101,6 +116,7 @@ impl<R: Runtime> SessionTask<R> {
         self.silent_until = None;
         let silent = self.transport.is_some() && !self.endpoint.is_open();
         if silent {
+            self.metrics.limit_hit(Limit::Silence);
             self.refuse(now, SILENT);
             self.drain(cx, now);
         }
@@ -117,6 +133,12 @@ impl<R: Runtime> SessionTask<R> {
     }
 
     fn hang_up(&mut self, now: Instant, close: Close) {
+        match close {
+            Close::NO_PING => self.metrics.watchdog_closed(),
+            Close::TOO_BIG => self.metrics.limit_hit(Limit::MessageBytes),
+            Close::GUESSING => self.metrics.limit_hit(Limit::UnknownSessions),
+            _ => {}
+        }
         if let Role::Client(side) = &mut self.role {
             side.dialing = None;
             if !self.attached {
@@ -140,6 +162,7 @@ impl<R: Runtime> SessionTask<R> {
             Role::Server(side) => match side.open_as.take() {
                 Some(id) => {
                     side.home.registry.close(&id, &side.home);
+                    self.metrics.closed(Some(reason));
                     true
                 }
                 None => false,
@@ -152,7 +175,7 @@ impl<R: Runtime> SessionTask<R> {
         self.held.clear();
         self.announce(&ConnectionEvent::Closed(reason));
         if was_open {
-            tracing::debug!(session = ?self.session, label = self.session.label(), reason = reason.as_str(), "closed");
+            tracing::debug!(reason = reason.as_str(), "closed");
             self.tell(|| self.dispatch.closed(&self.session, reason));
         }
     }

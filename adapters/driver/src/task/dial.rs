@@ -62,7 +62,7 @@ impl<R: Runtime> SessionTask<R> {
             (None, Some(failure)) => failure,
             (None, None) => ConnectError::Lost,
         };
-        tracing::debug!(label = self.session.label(), %error, ?retry_in, "cannot connect");
+        tracing::debug!(%error, ?retry_in, "cannot connect");
         let event = ConnectionEvent::ConnectionFailed { error: error.to_string(), retry_in };
         if retry_in.is_none()
             && let Some(side) = self.client_side()

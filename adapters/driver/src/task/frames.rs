@@ -128,7 +128,7 @@ impl<R: Runtime> SessionTask<R> {
     }
 
     fn fail_transport(&mut self, cx: &mut Context<'_>, now: Instant, error: &io::Error) {
-        tracing::debug!(session = ?self.session, label = self.session.label(), %error, "the transport is lost");
+        tracing::debug!(%error, "the transport is lost");
         // A connection that just ends is the everyday case; what else happens to it may interest the application.
         if error.kind() != io::ErrorKind::UnexpectedEof && self.endpoint.is_open() {
             self.tell(|| self.dispatch.transport_error(&self.session, error));

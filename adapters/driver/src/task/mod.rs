@@ -4,11 +4,14 @@ mod actions;
 mod commands;
 mod dial;
 mod frames;
+mod log;
 mod serve;
+mod watch;
 
 use crate::clock;
 use crate::connection::{ConnectError, Dial, Dialing, Hub};
 use crate::handler::Dispatch;
+use crate::metrics::SessionMetrics;
 use crate::registry::{Errors, Home};
 use crate::runtime::{Runtime, Timer};
 use crate::session::{Attributes, CallTag, HandOver, Session, Shared};
@@ -22,6 +25,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
+use tracing::Span;
 use tungstenite::Utf8Bytes;
 
 /// Rounds before a busy session lets the others run.
@@ -51,6 +55,9 @@ pub(crate) struct SessionTask<R: Runtime> {
     /// When a server's transport is closed for having no session and saying nothing.
     silent_until: Option<Instant>,
     attached: bool,
+    metrics: SessionMetrics,
+    /// Everything that happens here is logged within it.
+    span: Span,
 }
 
 enum Role {
@@ -109,10 +116,11 @@ impl<R: Runtime> SessionTask<R> {
         let mut endpoint = Endpoint::server(Arc::clone(&home.config), id);
         // A new endpoint has no other transport that would have to be closed.
         let _ = endpoint.handle_attached(clock::now());
-        let (dispatch, errors) = (Arc::clone(&home.dispatch), home.errors);
+        let (dispatch, errors, metrics) = (Arc::clone(&home.dispatch), home.errors, home.metrics.session());
         let places = Places::new(home.config.concurrency, home.config.limits.in_flight);
         let role = Role::Server(ServerSide { home, number, open_as: None, orphan: None });
         let mut task = Self::new(runtime, role, Session { shared }, endpoint, places, dispatch, errors);
+        task.metrics = metrics;
         task.transport = Some(transport);
         task.heard(clock::now());
         task
@@ -139,6 +147,7 @@ impl<R: Runtime> SessionTask<R> {
         dispatch: Arc<dyn Dispatch>,
         errors: Errors,
     ) -> Self {
+        let span = log::span(&session);
         Self {
             runtime,
             role,
@@ -156,6 +165,8 @@ impl<R: Runtime> SessionTask<R> {
             idle_at: None,
             silent_until: None,
             attached: false,
+            metrics: SessionMetrics::default(),
+            span,
         }
     }
 
@@ -173,6 +184,25 @@ impl<R: Runtime> SessionTask<R> {
 
     fn mailbox(&self) -> &crate::session::Mailbox {
         &self.session.shared.mailbox
+    }
+
+    /// Does what there is to do, until there is nothing more or the others have to get their turn.
+    fn run(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.mailbox().awake();
+        for _ in 0..ROUNDS {
+            if self.mailbox().is_killed() {
+                return Poll::Ready(());
+            }
+            let busy = self.round(cx);
+            if self.is_over() {
+                return Poll::Ready(());
+            }
+            if !busy && self.mailbox().sleep(cx, self.endpoint.has_room(), self.endpoint.is_attached()).is_pending() {
+                return Poll::Pending;
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 
     /// Does what there is to do. Returns whether it did anything.
@@ -276,10 +306,14 @@ impl<R: Runtime> SessionTask<R> {
         let late = self.mailbox().end();
         let attributes = self.session.shared.end_attributes();
         self.tell(|| drop(attributes));
+        for watched in self.running.iter().flatten().filter_map(|running| running.watched.as_ref()) {
+            self.tell_of_drop(watched);
+        }
         match &mut self.role {
             Role::Server(side) => {
                 if let Some(id) = side.open_as.take() {
                     side.home.registry.close(&id, &side.home);
+                    self.metrics.closed(None);
                 }
                 side.home.registry.leave(side.number);
             }
@@ -313,27 +347,19 @@ impl<R: Runtime> Future for SessionTask<R> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.get_mut();
-        this.mailbox().awake();
-        for _ in 0..ROUNDS {
-            if this.mailbox().is_killed() {
-                return Poll::Ready(());
-            }
-            let busy = this.round(cx);
-            if this.is_over() {
-                return Poll::Ready(());
-            }
-            if !busy && this.mailbox().sleep(cx, this.endpoint.has_room(), this.endpoint.is_attached()).is_pending() {
-                return Poll::Pending;
-            }
-        }
-        cx.waker().wake_by_ref();
-        Poll::Pending
+        let span = this.span.clone();
+        let _within = span.enter();
+        let polled = this.run(cx);
+        this.metrics.holds(|| this.endpoint.usage().outbox_bytes);
+        polled
     }
 }
 
 /// However the task ends, by the session's end or with its runtime.
 impl<R: Runtime> Drop for SessionTask<R> {
     fn drop(&mut self) {
+        let span = self.span.clone();
+        let _within = span.enter();
         self.end();
     }
 }

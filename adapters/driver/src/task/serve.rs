@@ -1,8 +1,8 @@
 //! Requests and their handlers.
 
 use super::SessionTask;
-use crate::clock;
-use crate::handler::{Answered, Context, HandlerError, Incoming, Panicked, Reply, Work, guarded};
+use super::watch::Watched;
+use crate::handler::{Context, HandlerError, Incoming, Panicked, Reply, Work, guarded};
 use crate::owed::{AnswerSlot, Owed};
 use crate::registry::Errors;
 use crate::runtime::Runtime;
@@ -39,22 +39,15 @@ pub(super) struct Running {
     /// Whether it has a place, so that no other may start on it.
     placed: bool,
     owed: Owed,
-    observed: Option<Observed>,
+    pub(super) watched: Option<Watched>,
     work: Handling,
-}
-
-/// What an observer is told of a request when it is done with.
-struct Observed {
-    method: Box<str>,
-    started: Instant,
-    notification: bool,
 }
 
 /// A handler that has ended.
 pub(super) struct Finished {
     placed: bool,
     owed: Owed,
-    observed: Option<Observed>,
+    watched: Option<Watched>,
     result: Result<Result<Reply, HandlerError>, Panicked>,
 }
 
@@ -75,7 +68,7 @@ impl Future for Running {
             (Err(panicked), _) | (Ok(_), Err(panicked)) => Err(panicked),
         };
         let owed = mem::replace(&mut self.owed, Owed::Here(None));
-        Poll::Ready(Finished { placed: self.placed, owed, observed: self.observed.take(), result })
+        Poll::Ready(Finished { placed: self.placed, owed, watched: self.watched.take(), result })
     }
 }
 
@@ -112,16 +105,16 @@ impl<R: Runtime> SessionTask<R> {
         let key = self.next_key;
         self.next_key += 1;
         let is_notification = responder.is_notification();
-        tracing::debug!(target: "bowline::request", session = ?self.session, label = self.session.label(), %method, is_notification);
+        tracing::trace!(target: "bowline::request", %method, params = params.as_ref().map(Json::as_str), "starts");
         let context = Context { session: self.session.clone(), key, is_new: is_first, is_notification };
         let mut owed = Owed::new(responder);
-        let observed = self.dispatch.observer().map(|_| Observed { method: (*method).into(), started: now, notification: is_notification });
+        let watched = Some(self.watch(&method, now, is_notification));
         let incoming = Incoming { method: &method, params: params.as_ref(), dialect: self.endpoint.dialect(), owed: &mut owed };
         let dispatch = &self.dispatch;
         match guarded(|| dispatch.serve(incoming, context)) {
-            Ok(Work::Done(result)) => self.finish(now, Finished { placed: false, owed, observed, result: Ok(result) }),
+            Ok(Work::Done(result)) => self.finish(now, Finished { placed: false, owed, watched, result: Ok(result) }),
             Ok(Work::Later(work)) => {
-                let mut running = Running { key, placed: false, owed, observed, work };
+                let mut running = Running { key, placed: false, owed, watched, work };
                 match Pin::new(&mut running).poll(cx) {
                     Poll::Ready(finished) => self.finish(now, finished),
                     Poll::Pending => {
@@ -131,7 +124,7 @@ impl<R: Runtime> SessionTask<R> {
                     }
                 }
             }
-            Err(panicked) => self.finish(now, Finished { placed: false, owed, observed, result: Err(panicked) }),
+            Err(panicked) => self.finish(now, Finished { placed: false, owed, watched, result: Err(panicked) }),
         }
     }
 
@@ -151,7 +144,7 @@ impl<R: Runtime> SessionTask<R> {
     }
 
     fn finish(&mut self, now: Instant, finished: Finished) {
-        let Finished { placed, mut owed, observed, result } = finished;
+        let Finished { placed, mut owed, watched, result } = finished;
         if placed {
             self.places.taken -= 1;
         }
@@ -164,8 +157,12 @@ impl<R: Runtime> SessionTask<R> {
             },
             Err(panicked) => Outcome::Error(self.uncaught(&panicked)),
         };
-        if let Some(observed) = observed {
-            self.tell_observer(&observed, &outcome);
+        if let Some(watched) = watched {
+            let error = match &outcome {
+                Outcome::Error(error) => Some(error),
+                Outcome::Result(_) | Outcome::Empty => None,
+            };
+            self.tell_of(&watched, error);
         }
         let Some(responder) = owed.settle() else { return };
         // An answer goes behind what the handler has sent before, if that is still waiting. The end of a notification says nothing to the peer: it
@@ -175,17 +172,6 @@ impl<R: Runtime> SessionTask<R> {
         } else {
             self.mailbox().answer(responder, outcome);
         }
-    }
-
-    fn tell_observer(&self, observed: &Observed, outcome: &Outcome<'_>) {
-        let Some(observer) = self.dispatch.observer() else { return };
-        let error = match outcome {
-            Outcome::Error(error) => Some(error),
-            Outcome::Result(_) | Outcome::Empty => None,
-        };
-        let Observed { method, started, notification } = observed;
-        let answered = Answered { method, error, notification: *notification, elapsed: clock::now() - *started };
-        self.tell(|| observer(&self.session, &answered));
     }
 
     /// Tells the application, and makes of it what the peer may know.
