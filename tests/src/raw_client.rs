@@ -53,6 +53,7 @@ struct Room {
 #[derive(Debug)]
 struct Transport {
     home: Home,
+    path: u32,
     open: bool,
     closed_with: Option<Close>,
     /// The test does not take what is written.
@@ -104,6 +105,7 @@ impl House {
         self.rooms.push(Room { endpoint, path: path as u32, wire: Some(wire), events: Vec::new() });
         self.wires.push(Transport {
             home,
+            path: path as u32,
             open: true,
             closed_with: None,
             stalled: false,
@@ -224,10 +226,48 @@ impl House {
         std::mem::take(&mut self.rooms[home.0].events)
     }
 
+    /// Checks that endpoints, transports and the table of sessions agree: every open session is found under its path and under no other, every
+    /// open transport belongs to the one endpoint that has it, and to a path of its own.
+    ///
+    /// # Panics
+    ///
+    /// If they do not.
+    pub fn check(&self) {
+        let mut open = 0;
+        for (n, room) in self.rooms.iter().enumerate() {
+            let id = room.endpoint.session_id().expect("a server's endpoint has an id");
+            for path in 0..self.paths.len() as u32 {
+                let found = self.directory.find(id, path) == Some(&Home(n));
+                assert_eq!(found, room.endpoint.is_open() && path == room.path, "session {n} on path {path}");
+            }
+            open += usize::from(room.endpoint.is_open());
+            if let Some(Wire(wire)) = room.wire {
+                let wire = &self.wires[wire];
+                assert_eq!((wire.home, wire.open, wire.path), (Home(n), true, room.path), "the transport of session {n}");
+            }
+        }
+        assert_eq!(open, self.directory.len());
+        for (n, wire) in self.wires.iter().enumerate().filter(|(_, wire)| wire.open) {
+            assert_eq!(self.rooms[wire.home.0].wire, Some(Wire(n)), "transport {n} is open and belongs to nobody");
+        }
+    }
+
     /// How many sessions there are.
     #[must_use]
     pub fn sessions(&self) -> usize {
         self.directory.len()
+    }
+
+    /// How many requests `busy` and `later` have kept, answered since or not.
+    #[must_use]
+    pub fn kept(&self) -> usize {
+        self.held.len()
+    }
+
+    /// Whether the `n`-th of them is still to be answered.
+    #[must_use]
+    pub fn is_kept(&self, n: usize) -> bool {
+        self.held.get(n).is_some_and(Option::is_some)
     }
 
     /// Answers the `n`-th request that `busy` or `later` kept, from 0.

@@ -16,4 +16,4 @@ pub mod world;
 
 pub use model::Tally;
 pub use plan::Plan;
-pub use world::run;
+pub use world::{run, run_tape};

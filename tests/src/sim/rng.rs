@@ -1,20 +1,31 @@
 //! Randomness from a seed, the same on every machine.
 
-/// splitmix64.
+use std::collections::VecDeque;
+
+/// splitmix64, with a tape before it.
 #[derive(Clone, Debug)]
-pub struct Rng(u64);
+pub struct Rng {
+    state: u64,
+    tape: VecDeque<u8>,
+}
 
 impl Rng {
     /// A generator for `seed`.
     #[must_use]
     pub fn new(seed: u64) -> Self {
-        Self(seed)
+        Self { state: seed, tape: VecDeque::new() }
     }
 
-    /// The next 64 bits.
+    /// A generator whose first decisions are these bytes: each takes as many as its range needs. What comes after them follows from a fixed seed.
+    #[must_use]
+    pub fn from_tape(bytes: &[u8]) -> Self {
+        Self { state: 0, tape: bytes.iter().copied().collect() }
+    }
+
+    /// The next 64 bits, never from the tape: session ids must differ.
     pub fn draw(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
+        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.state;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         z ^ (z >> 31)
@@ -22,7 +33,13 @@ impl Rng {
 
     /// A number below `bound`, or 0.
     pub fn below(&mut self, bound: u64) -> u64 {
-        self.draw() % bound.max(1)
+        let bound = bound.max(1);
+        if self.tape.is_empty() {
+            return self.draw() % bound;
+        }
+        let bytes = 8 - (bound - 1).leading_zeros() as usize / 8;
+        let number = self.tape.drain(..bytes.min(self.tape.len())).fold(0, |number, byte| number << 8 | u64::from(byte));
+        number % bound
     }
 
     /// A number from `low` to `high`, both included.

@@ -75,7 +75,16 @@ pub struct World {
 /// Runs the schedule of `seed`. With `trace`, what happened comes with it, a line each.
 #[must_use]
 pub fn run(seed: u64, trace: bool) -> (Tally, Vec<String>) {
-    let mut rng = Rng::new(seed);
+    run_with(Rng::new(seed), trace)
+}
+
+/// Runs the schedule whose decisions these bytes are.
+#[must_use]
+pub fn run_tape(bytes: &[u8], trace: bool) -> (Tally, Vec<String>) {
+    run_with(Rng::from_tape(bytes), trace)
+}
+
+fn run_with(mut rng: Rng, trace: bool) -> (Tally, Vec<String>) {
     let plan = Plan::draw(&mut rng);
     let mut world = World::new(plan, rng, trace);
     world.start();
