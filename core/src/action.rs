@@ -105,7 +105,7 @@ pub enum CloseReason {
     ResumeMismatch,
     /// Client: it gave up reconnecting, as its [`Reconnect`](crate::Reconnect) policy says, or its first connection failed.
     GaveUp,
-    /// Server: the transport was lost before it had a session, or moved to another session. Nothing was opened, so nothing closed.
+    /// Server: the transport was lost or closed before it had a session, or moved to another session. Nothing was opened, so nothing closed.
     NeverOpened,
 }
 

@@ -193,6 +193,12 @@ impl House {
         self.wires[wire.0].closed_with
     }
 
+    /// Whether the transport is open still.
+    #[must_use]
+    pub fn is_open(&self, wire: Wire) -> bool {
+        self.wires[wire.0].open
+    }
+
     /// Frames that the house has not read, because the endpoint did not want to.
     #[must_use]
     pub fn unread(&self, wire: Wire) -> usize {

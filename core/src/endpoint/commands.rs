@@ -129,7 +129,8 @@ impl<T> Endpoint<T> {
             }
             (Role::Client(_) | Role::Server(_), Life::Fresh | Life::Open) => {
                 let close = if reason == CloseReason::Shutdown { Close::GOING_AWAY } else { Close::NORMAL };
-                self.finish(close, reason);
+                let never_opened = matches!((&self.role, self.life), (Role::Server(_), Life::Fresh));
+                self.finish(close, if never_opened { CloseReason::NeverOpened } else { reason });
             }
         }
     }
