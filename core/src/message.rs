@@ -97,10 +97,13 @@ fn envelope<'a>(mut walk: Walk<'a>, dialect: Dialect) -> Result<Message<'a>, Syn
         None => None,
     };
     let invalid = |id: Option<Id>, why| Ok(Message::Invalid { id: id.unwrap_or(Id::Null), why });
-    match version {
-        Some("\"2.0\"") => {}
-        None if dialect == Dialect::Kurento => {}
-        Some(_) | None => return invalid(id, "jsonrpc must be \"2.0\""),
+    let is_version_2 = match version {
+        // With or without escapes.
+        Some(raw) => raw == "\"2.0\"" || scan::decode_string(raw).as_deref() == Some("2.0"),
+        None => dialect == Dialect::Kurento,
+    };
+    if !is_version_2 {
+        return invalid(id, "jsonrpc must be \"2.0\"");
     }
     if let Some(method) = method {
         let Some(method) = scan::decode_string(method) else {

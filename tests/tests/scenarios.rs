@@ -20,6 +20,8 @@ mod client_life;
 mod dialects;
 #[path = "duplicates.rs"]
 mod duplicates;
+#[path = "findings.rs"]
+mod findings;
 #[path = "grace.rs"]
 mod grace;
 #[path = "hand_over.rs"]

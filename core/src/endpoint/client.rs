@@ -109,6 +109,8 @@ impl<T> Endpoint<T> {
             if interval.is_some() {
                 self.heartbeat_starts(now);
             }
+            // That timer may have been there to tell the server what has arrived.
+            self.consider_telling(now);
         }
     }
 

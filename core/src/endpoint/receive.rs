@@ -21,7 +21,6 @@ impl<T> Endpoint<T> {
     /// [`is_closed`](Self::is_closed) first.
     #[must_use]
     pub fn handle_attached(&mut self, now: Instant) -> Option<Close> {
-        self.transport_used = false;
         match (&self.role, self.life) {
             (_, Life::Closed) => None,
             (Role::Server(_), Life::Fresh | Life::Open) => self.server_attached(),

@@ -84,6 +84,7 @@ impl<T> Endpoint<T> {
     }
 
     pub(super) fn server_attached(&mut self) -> Option<Close> {
+        self.transport_used = false;
         let moved = self.link != Link::Down;
         if moved {
             self.drop_transport();

@@ -6,6 +6,7 @@ use crate::{CallOutcome, Close, CloseReason, Instant};
 impl<T> Endpoint<T> {
     /// Time has come to [`poll_timeout`](Self::poll_timeout), or to any other moment: what is due happens.
     pub fn handle_timeout(&mut self, now: Instant) {
+        self.clock = now;
         for timer in Timer::ALL {
             if self.timers.take_due(timer, now) {
                 self.fire(timer, now);
