@@ -1,4 +1,4 @@
-//! The fuzz targets over their committed corpora and over some input that proptest makes up (docs/fuzzing.md).
+//! The fuzz targets over their seeds, over their corpora and over some input that proptest makes up (docs/fuzzing.md).
 
 use bowline_tests::hostile;
 use proptest::prelude::*;
@@ -6,10 +6,12 @@ use std::fs;
 use std::path::Path;
 
 fn replay(target: &str, run: fn(&[u8])) {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus").join(target);
-    let mut inputs: Vec<_> = fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let fuzz = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz");
+    let directories = ["seeds", "corpus"].map(|kind| fuzz.join(kind).join(target));
+    let files = directories.iter().filter_map(|directory| fs::read_dir(directory).ok()).flatten();
+    let mut inputs: Vec<_> = files.map(|entry| entry.unwrap().path()).collect();
     inputs.sort();
-    assert!(inputs.len() > 5, "{} has seeds", directory.display());
+    assert!(inputs.len() > 5, "{target} has an input or two");
     for input in inputs {
         // Shown if the test fails.
         println!("{}", input.display());
