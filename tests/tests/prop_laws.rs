@@ -1,7 +1,8 @@
 //! Laws of the protocol, over whatever proptest thinks of.
 
 use bowline_core::{
-    Action, Call, CallOutcome, ClientConfig, Dialect, Endpoint, Instant, Json, Outcome, Received, ServerConfig, SessionId, decode_params, decode_result,
+    Action, Call, CallOutcome, ClientConfig, Dialect, Endpoint, Instant, Json, Outcome, Received, ServerConfig, SessionId, decode_params,
+    decode_result,
 };
 use bowline_tests::hostile;
 use bowline_tests::raw::checked_frame;
@@ -35,8 +36,18 @@ fn text() -> impl Strategy<Value = String> {
 }
 
 fn name() -> impl Strategy<Value = String> {
-    prop::sample::select(vec!["\"sessionId\"", "\"session\\u0049d\"", "\"value\"", "\"a\"", "\"b\"", "\"code\"", "\"message\"", "\"data\"", "\"type\""])
-        .prop_map(str::to_owned)
+    prop::sample::select(vec![
+        "\"sessionId\"",
+        "\"session\\u0049d\"",
+        "\"value\"",
+        "\"a\"",
+        "\"b\"",
+        "\"code\"",
+        "\"message\"",
+        "\"data\"",
+        "\"type\"",
+    ])
+    .prop_map(str::to_owned)
 }
 
 /// Something that looks like a message.

@@ -114,7 +114,11 @@ impl ReferenceStateMachine for Model {
             return Just(Transition::Open).boxed();
         }
         let sessions = state.sessions.len();
-        let to = if sessions == 0 { Just(None).boxed() } else { prop_oneof![Just(None), (0..sessions).prop_map(Some), (0..sessions).prop_map(Some)].boxed() };
+        let to = if sessions == 0 {
+            Just(None).boxed()
+        } else {
+            prop_oneof![Just(None), (0..sessions).prop_map(Some), (0..sessions).prop_map(Some)].boxed()
+        };
         prop_oneof![
             1 => Just(Transition::Open),
             4 => (0..wires, to).prop_map(|(wire, to)| Transition::Connect(wire, to)),

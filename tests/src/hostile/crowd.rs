@@ -55,12 +55,8 @@ pub fn run(script: Script) {
         limits: Limits { outbox_messages: 8, in_flight: 4, calls: 8, unknown_sessions: GUESSES, ..Limits::default() },
         ..ServerConfig::default()
     };
-    let mut crowd = Crowd {
-        house: House::with_paths(script.strict.map(config)),
-        wires: Vec::new(),
-        known: Known::default(),
-        guesses: BTreeMap::new(),
-    };
+    let mut crowd =
+        Crowd { house: House::with_paths(script.strict.map(config)), wires: Vec::new(), known: Known::default(), guesses: BTreeMap::new() };
     for step in script.steps.into_iter().take(200) {
         crowd.step(step);
         crowd.look();
@@ -104,7 +100,9 @@ impl Crowd {
             Step::Notify(n) => self.on(n, |house, wire| {
                 let _ = house.notify(house.home(wire), "note", 1);
             }),
-            Step::Close(n) => self.on(n, |house, wire| house.with(house.home(wire), |endpoint, now| endpoint.close(now, CloseReason::Application))),
+            Step::Close(n) => {
+                self.on(n, |house, wire| house.with(house.home(wire), |endpoint, now| endpoint.close(now, CloseReason::Application)))
+            }
             Step::Pong(n) => self.on(n, House::pong),
         }
     }
@@ -148,7 +146,11 @@ impl Crowd {
         for result in answers.iter().filter_map(|answer| answer.get("result")) {
             let names = result["value"] != "pong" && (endpoint.dialect() == Dialect::Kurento || result["value"] == "OK");
             if let Some(named) = result["sessionId"].as_str().filter(|_| names) {
-                assert_eq!(endpoint.session_id().map(bowline_core::SessionId::reveal).as_deref(), Some(named), "an answer of another session");
+                assert_eq!(
+                    endpoint.session_id().map(bowline_core::SessionId::reveal).as_deref(),
+                    Some(named),
+                    "an answer of another session"
+                );
             }
         }
     }

@@ -131,7 +131,11 @@ pub struct Answer {
 #[derive(Arbitrary, Clone, Debug)]
 enum Body {
     /// As a server answers `connect`.
-    Greeting { session: Session, resume: Option<Count>, max: Option<u16> },
+    Greeting {
+        session: Session,
+        resume: Option<Count>,
+        max: Option<u16>,
+    },
     /// As a server answers `ping`.
     Pong(Option<Count>),
     Result(u8),

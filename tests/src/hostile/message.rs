@@ -3,8 +3,8 @@
 use super::reference::{self, Id, Message, Verdict};
 use crate::raw::checked_frame;
 use bowline_core::{
-    Action, Call, CallOutcome, ClientConfig, Dialect, Endpoint, ErrorObject, Instant, Json, Outcome, Received, Request, ServerConfig, SessionId,
-    unbox,
+    Action, Call, CallOutcome, ClientConfig, Dialect, Endpoint, ErrorObject, Instant, Json, Outcome, Received, Request, ServerConfig,
+    SessionId, unbox,
 };
 use serde_json::Value;
 use std::collections::BTreeMap;

@@ -10,8 +10,8 @@ use super::reference::{self, Id, Verdict};
 use crate::raw::checked_frame;
 use arbitrary::Arbitrary;
 use bowline_core::{
-    Action, Call, CallId, ClientConfig, Close, CloseReason, Dialect, Endpoint, ErrorObject, FirstConnect, InFlight, Instant, Json, Limits, Outcome,
-    Received, Reconnect, Request, Responder, ServerConfig, SessionId,
+    Action, Call, CallId, ClientConfig, Close, CloseReason, Dialect, Endpoint, ErrorObject, FirstConnect, InFlight, Instant, Json, Limits,
+    Outcome, Received, Reconnect, Request, Responder, ServerConfig, SessionId,
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -284,6 +284,7 @@ impl Harness {
                 if let Some(at) = self.endpoint.poll_timeout() {
                     self.now = self.now.max(at);
                     self.time();
+                    self.unchanged(|endpoint, now| endpoint.handle_timeout(now));
                 }
             }
             Step::Pass(ms) => self.pass(Duration::from_millis(ms.into())),
@@ -586,7 +587,6 @@ impl Harness {
         self.settle();
         let next = self.endpoint.poll_timeout();
         assert!(next.is_none_or(|next| next > self.now), "a deadline that is due after it was handled: {next:?} at {:?}", self.now);
-        self.unchanged(|endpoint, now| endpoint.handle_timeout(now));
     }
 
     fn pass(&mut self, time: Duration) {
