@@ -1,4 +1,5 @@
 //! The fuzz targets over their seeds, over their corpora and over some input that proptest makes up (docs/fuzzing.md).
+#![allow(clippy::unwrap_used, clippy::panic, reason = "in a test a panic is the failure")]
 
 use bowline_tests::hostile;
 use proptest::prelude::*;

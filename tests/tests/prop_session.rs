@@ -1,6 +1,6 @@
 //! The life of a server's sessions against a model of it: who is attached where, who waits, who is gone.
-
 #![allow(missing_docs, reason = "the macro writes the test")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "in a test a panic is the failure")]
 
 use bowline_core::ServerConfig;
 use bowline_tests::raw_client::{House, Wire};

@@ -240,10 +240,12 @@ fn client_agrees(frame: &[u8], dialect: Dialect) {
     }
     let mut settled = Vec::new();
     while let Some(action) = client.poll_action() {
-        match action {
-            Action::Settled { tag, outcome } => settled.push((tag, outcome)),
-            Action::Serve(request) => client.respond(NOW, request.responder, Outcome::Empty),
-            other => unreachable!("{other:?}"),
+        if let Action::Settled { tag, outcome } = action {
+            settled.push((tag, outcome));
+        } else if let Action::Serve(request) = action {
+            client.respond(NOW, request.responder, Outcome::Empty);
+        } else {
+            unreachable!("{action:?}");
         }
     }
     assert_eq!(settled.len(), expected.len(), "{settled:?}");
