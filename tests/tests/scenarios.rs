@@ -36,5 +36,7 @@ mod resumption_client;
 mod resumption_server;
 #[path = "session_methods.rs"]
 mod session_methods;
+#[path = "small_print.rs"]
+mod small_print;
 #[path = "watchdog.rs"]
 mod watchdog;

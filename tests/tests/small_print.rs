@@ -1,0 +1,157 @@
+//! Corners that the other scenarios pass by: what a peer can take, repetitions within batches, heirs of a session, what types decode from, what texts say.
+
+use bowline_core::{
+    CallOutcome, CloseReason, Dialect, Directory, DirectoryFull, ErrorObject, Instant, Json, Limits, SendError, ServerConfig, SessionId,
+    decode_params, decode_result,
+};
+use bowline_tests::raw_client::House;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+fn request(id: u32, method: &str, params: Value) -> Value {
+    json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params})
+}
+
+#[test]
+fn what_is_longer_than_the_peer_takes_is_not_sent() {
+    let mut house = House::new(ServerConfig::default());
+    let (wire, _) = house.connect(json!({"resume": {"received": 0, "max": 200}}));
+    let home = house.home(wire);
+    assert_eq!(house.endpoint(home).peer_takes(), 200);
+    let long = json!(["x".repeat(200)]);
+    let (tag, _) = house.call(home, "ask", &long, None).unwrap();
+    assert_eq!(house.outcome(tag), Some(&CallOutcome::TooBig(200)));
+    let params = Json::from_value(&long).unwrap();
+    let sent = house.with(home, |endpoint, now| endpoint.notify(now, "note", Some(&params)));
+    assert_eq!(sent, Err(SendError::TooBig(200)));
+    assert_eq!((house.read(wire).len(), house.endpoint(home).usage().calls), (0, 0));
+    let answer = house.ask(wire, 1, "echo", long);
+    assert_eq!((&answer["error"]["code"], answer.get("result")), (&json!(-32603), None));
+    assert!(answer["error"]["message"].as_str().unwrap().contains("longer than the 200 bytes"), "{answer}");
+}
+
+#[test]
+fn a_message_as_long_as_the_peer_takes_is_sent() {
+    let (mut longest, mut refused) = (0, 0);
+    for pad in 0..100 {
+        let mut house = House::new(ServerConfig { dialect: Dialect::Strict, ..ServerConfig::default() });
+        let (wire, _) = house.connect(json!({"resume": {"received": 0, "max": 100}}));
+        let (tag, _) = house.call(house.home(wire), "ask", &json!(["x".repeat(pad)]), None).unwrap();
+        match house.outcome(tag) {
+            None => longest = house.one(wire).to_string().len(),
+            Some(_) => refused += 1,
+        }
+    }
+    assert_eq!(longest, 100);
+    assert!(refused > 0);
+}
+
+#[test]
+fn answers_that_are_too_long_together_give_way_to_an_error() {
+    let limits = Limits { message_bytes: 400, ..Limits::default() };
+    let mut house = House::new(ServerConfig { dialect: Dialect::Strict, limits, ..ServerConfig::default() });
+    let wire = house.open();
+    let long = json!(["x".repeat(120)]);
+    house.send(wire, &json!([request(1, "echo", long.clone()), request(2, "echo", long.clone()), request(3, "echo", long)]));
+    let answers = house.one(wire);
+    let codes: Vec<_> = answers.as_array().unwrap().iter().map(|answer| answer["error"]["code"].as_i64()).collect();
+    assert_eq!(codes, [None, None, Some(-32603)]);
+}
+
+#[test]
+fn a_member_of_a_batch_that_is_asked_again_alone_leaves_its_batch() {
+    let mut house = House::new(ServerConfig::default());
+    let wire = house.open();
+    house.send(wire, &json!([request(1, "later", json!({})), request(2, "count", json!({}))]));
+    assert_eq!(house.read(wire), Vec::<Value>::new());
+    house.send(wire, &request(1, "later", json!({})));
+    let batch = house.one(wire);
+    assert_eq!((batch.as_array().unwrap().len(), &batch[0]["id"]), (1, &json!(2)), "the batch waits no longer");
+    house.finish(0, &json!(7));
+    assert_eq!(house.one(wire)["result"]["value"], 7);
+}
+
+#[test]
+fn a_connect_with_an_older_id_comes_from_an_heir_whose_requests_are_new() {
+    let mut house = House::new(ServerConfig::default());
+    let (wire, id) = house.connect(json!({}));
+    assert_eq!(house.ask(wire, 5, "count", json!({}))["result"]["value"], 1);
+    assert_eq!(house.ask(wire, 5, "count", json!({}))["result"]["value"], 1, "a repetition");
+    house.cut(wire);
+    let wire = house.open();
+    house.ask(wire, 6, "connect", json!({"sessionId": id}));
+    assert_eq!(house.ask(wire, 5, "count", json!({}))["result"]["value"], 1, "still a repetition");
+    house.cut(wire);
+    let wire = house.open();
+    house.ask(wire, 5, "connect", json!({"sessionId": id}));
+    assert_eq!(house.ask(wire, 5, "count", json!({}))["result"]["value"], 2, "another sender's");
+}
+
+#[derive(Debug, Deserialize, PartialEq, Eq)]
+struct Unit;
+
+#[derive(Debug, Deserialize, PartialEq, Eq)]
+struct Wrapper(u32);
+
+#[derive(Debug, Deserialize, PartialEq, Eq)]
+struct Pair(u32, u32);
+
+#[derive(Debug, Deserialize, PartialEq, Eq)]
+enum Choice {
+    Left,
+    #[serde(rename = "right")]
+    Right(u32),
+}
+
+#[test]
+fn every_kind_of_type_decodes_from_its_box_and_without() {
+    let json = |text: &'static str| Json::parse(text).unwrap();
+    let boxed = |text| decode_params::<Wrapper>(Some(&json(text)), Dialect::Kurento);
+    assert_eq!((boxed("7"), boxed(r#"{"value":7}"#)), (Ok(Wrapper(7)), Ok(Wrapper(7))));
+    assert_eq!(decode_params::<Pair>(Some(&json(r#"{"value":[1,2]}"#)), Dialect::Kurento), Ok(Pair(1, 2)));
+    assert_eq!(decode_params::<Unit>(None, Dialect::Strict), Ok(Unit));
+    assert_eq!(decode_result::<Unit>(&json(r#"{"value":""}"#), Dialect::Kurento), Ok(Unit));
+    assert_eq!(decode_params::<Choice>(Some(&json(r#"{"value":"Left"}"#)), Dialect::Kurento), Ok(Choice::Left));
+    assert_eq!(decode_result::<Choice>(&json(r#"{"right":3}"#), Dialect::Kurento), Ok(Choice::Right(3)));
+    assert_eq!(decode_params::<Value>(Some(&json(r#"{"value":1}"#)), Dialect::Kurento), Ok(json!({"value": 1})), "any type: as it is");
+    let error = decode_result::<Wrapper>(&json("\"x\""), Dialect::Strict).unwrap_err();
+    assert!(error.path.is_empty() && !error.to_string().contains("line"), "{error}");
+}
+
+#[test]
+fn texts_for_people_say_what_happened() {
+    assert_eq!(SendError::Full.to_string(), "the session's send buffer is full");
+    assert_eq!(SendError::Closed.to_string(), "the session is closed");
+    assert!(SendError::ReservedMethod.to_string().contains("sent by the library itself"));
+    assert!(SendError::TooBig(7).to_string().contains("7 bytes"));
+    assert_eq!(ErrorObject::internal().to_string(), "Internal error (code -32603)");
+    let reasons = [
+        (CloseReason::ClientClosed, "Client sent close message"),
+        (CloseReason::GraceExpired, "reconnection timeout"),
+        (CloseReason::Application, "Application closed the session"),
+        (CloseReason::Shutdown, "Server is shutting down"),
+        (CloseReason::ResumeMismatch, "resumption mismatch"),
+        (CloseReason::GaveUp, "reconnection given up"),
+        (CloseReason::NeverOpened, "no session was opened"),
+    ];
+    for (reason, text) in reasons {
+        assert_eq!(reason.as_str(), text);
+    }
+    let error = Json::parse("[1").unwrap_err();
+    assert_eq!((error.to_string().as_str(), format!("{}", Json::NULL)), ("expected ',' or ']' at byte 2", "null".to_owned()));
+    assert_eq!(DirectoryFull(()).to_string(), "the server has as many sessions as it may");
+    assert_eq!(format!("{:?}", Instant::after_origin(Duration::from_millis(5))), "+5ms");
+}
+
+#[test]
+fn a_directory_shows_all_that_is_in_it() {
+    let mut directory = Directory::new(2);
+    assert!(directory.is_empty());
+    let (a, b) = (SessionId::from_random([1; 16]), SessionId::from_text("B").unwrap());
+    assert!(directory.insert(&a, 0, 1).is_ok() && directory.insert(&b, 1, 2).is_ok());
+    assert_eq!(directory.insert(&b, 1, 3), Ok(()), "a session that is there takes no new place");
+    let mut handles: Vec<_> = directory.iter().map(|(_, handle)| *handle).collect();
+    handles.sort_unstable();
+    assert_eq!((handles, directory.is_empty()), (vec![1, 3], false));
+}
