@@ -1,0 +1,41 @@
+//! What a request and a session cost with Bowline and with others, side by side: docs/performance.md.
+
+mod compare;
+mod contender;
+mod frame;
+mod load;
+mod servers;
+mod stats;
+mod system;
+mod talk;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+/// Measures Bowline's server against others
+#[derive(Parser)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run servers in turns under the same load, and print what each request and session costs
+    Compare(compare::Compare),
+    /// Be a server
+    #[command(hide = true)]
+    Server {
+        kind: servers::Kind,
+        /// The core to run on
+        #[arg(long)]
+        core: usize,
+    },
+}
+
+fn main() -> Result<()> {
+    match Arguments::parse().command {
+        Command::Compare(compare) => compare.run(),
+        Command::Server { kind, core } => kind.serve(core),
+    }
+}

@@ -1,0 +1,103 @@
+//! The servers that this program can be. Each is a process of its own on one core, says its port on stdout, and serves until it is killed.
+
+mod bowline;
+mod fast;
+mod hand;
+mod jsonrpsee;
+mod tungstenite;
+
+use crate::system;
+use anyhow::Result;
+use clap::ValueEnum;
+use std::future::Future;
+use std::net::{Ipv4Addr, SocketAddr};
+use tokio::net::{TcpListener, TcpStream};
+
+/// Which server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Kind {
+    /// Ours on tokio's current-thread runtime.
+    BowlineTokio,
+    /// Ours on tokio's multi-thread runtime: as many workers as it may use cores, so one.
+    BowlineTokioMulti,
+    /// The reference: what a careful hand writes for this one purpose.
+    HandJson,
+    /// Frames go back as they came, by tokio-tungstenite.
+    Tungstenite,
+    /// Frames go back as they came, by fastwebsockets.
+    Fastwebsockets,
+    /// jsonrpsee's server.
+    Jsonrpsee,
+}
+
+impl Kind {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::BowlineTokio => "bowline-tokio",
+            Self::BowlineTokioMulti => "bowline-tokio-multi",
+            Self::HandJson => "hand-json",
+            Self::Tungstenite => "tungstenite",
+            Self::Fastwebsockets => "fastwebsockets",
+            Self::Jsonrpsee => "jsonrpsee",
+        }
+    }
+
+    pub(crate) fn is_bowline(self) -> bool {
+        matches!(self, Self::BowlineTokio | Self::BowlineTokioMulti)
+    }
+
+    /// Is this server, until killed. All run on a current-thread runtime, but for the one that says otherwise.
+    pub(crate) fn serve(self, core: usize) -> Result<()> {
+        system::pin(core)?;
+        let mut runtime = match self {
+            Self::BowlineTokioMulti => tokio::runtime::Builder::new_multi_thread(),
+            Self::BowlineTokio | Self::HandJson | Self::Tungstenite | Self::Fastwebsockets | Self::Jsonrpsee => {
+                tokio::runtime::Builder::new_current_thread()
+            }
+        };
+        let runtime = runtime.enable_all().build()?;
+        match self {
+            Self::BowlineTokio | Self::BowlineTokioMulti => runtime.block_on(bowline::serve()),
+            Self::HandJson => runtime.block_on(hand::serve()),
+            Self::Tungstenite => runtime.block_on(tungstenite::serve()),
+            Self::Fastwebsockets => runtime.block_on(fast::serve()),
+            Self::Jsonrpsee => runtime.block_on(jsonrpsee::serve()),
+        }
+    }
+}
+
+/// How long the method `slow` waits.
+const SLOW: std::time::Duration = std::time::Duration::from_millis(2);
+
+/// Every server listens here.
+const ANY_PORT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
+/// Tells the load where we are.
+fn say(address: SocketAddr) {
+    println!("{}", address.port());
+}
+
+/// Accepts for ever; a connection's failure ends that connection.
+async fn accept<Fut: Future<Output = Result<()>> + Send + 'static>(serve: impl Fn(TcpStream) -> Fut) -> Result<()> {
+    let listener = TcpListener::bind(ANY_PORT).await?;
+    say(listener.local_addr()?);
+    loop {
+        let (stream, _) = listener.accept().await?;
+        stream.set_nodelay(true)?;
+        let serving = serve(stream);
+        tokio::spawn(async move { drop(serving.await) });
+    }
+}
+
+/// Answers an upgrade, for the servers that do nothing but WebSocket.
+async fn upgrade(stream: &mut TcpStream) -> Result<()> {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let mut head = Vec::with_capacity(512);
+    while !head.ends_with(b"\r\n\r\n") {
+        if head.len() > 16 * 1024 || stream.read_buf(&mut head).await? == 0 {
+            anyhow::bail!("no request");
+        }
+    }
+    let answer = crate::frame::accept(&head).ok_or_else(|| anyhow::anyhow!("no upgrade"))?;
+    Ok(stream.write_all(answer.as_bytes()).await?)
+}

@@ -1,0 +1,67 @@
+//! What the operating system knows: cores, processor time, memory, file limits.
+
+use anyhow::{Context, Result, bail};
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::time::ClockId;
+use nix::unistd::Pid;
+use std::time::Duration;
+
+/// The core that a server runs on, and the core of the load.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cores {
+    pub(crate) server: usize,
+    pub(crate) load: usize,
+}
+
+impl Cores {
+    /// The first two that this process may use. With only one, both share it, and times say little.
+    pub(crate) fn find() -> Result<Self> {
+        let allowed = sched_getaffinity(Pid::from_raw(0)).context("which cores may be used")?;
+        let mut cores = (0..CpuSet::count()).filter(|core| allowed.is_set(*core).unwrap_or(false));
+        let server = cores.next().context("no core may be used")?;
+        Ok(Self { server, load: cores.next().unwrap_or(server) })
+    }
+}
+
+/// Binds the calling thread, and all that it starts from now on, to one core.
+pub(crate) fn pin(core: usize) -> Result<()> {
+    let mut set = CpuSet::new();
+    set.set(core).with_context(|| format!("core {core}"))?;
+    sched_setaffinity(Pid::from_raw(0), &set).with_context(|| format!("binding to core {core}"))
+}
+
+/// The processor time that all threads of a process have had, user's and kernel's, also of those that have ended.
+pub(crate) fn processor_time(process: u32) -> Result<Duration> {
+    let clock = ClockId::pid_cpu_clock_id(Pid::from_raw(process.try_into()?)).context("the clock of a server's process")?;
+    Ok(clock.now().context("reading the clock of a server's process")?.into())
+}
+
+/// Bytes of memory that are the process' own, and in RAM: heap and stacks, not the program's file and not the kernel's buffers.
+pub(crate) fn memory(process: u32) -> Result<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).context("no RssAnon")?;
+    Ok(line.trim().trim_end_matches(" kB").parse::<u64>()? * 1024)
+}
+
+/// Lets this process, and those that it starts, have at least `wanted` files open.
+pub(crate) fn allow_files(wanted: u64) -> Result<()> {
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    if soft >= wanted {
+        return Ok(());
+    }
+    if setrlimit(Resource::RLIMIT_NOFILE, wanted, hard.max(wanted)).is_err() {
+        bail!("{wanted} open files are needed, and {hard} allowed; see `ulimit -n`");
+    }
+    Ok(())
+}
+
+/// What a reader of the figures wants to know of the machine.
+pub(crate) fn description() -> String {
+    let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
+    let info = read("/proc/cpuinfo");
+    let model = info.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or("");
+    let model = model.trim_start_matches([' ', '\t', ':']);
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    format!("{model}, {cores} cores, Linux {}", read("/proc/sys/kernel/osrelease").trim())
+}
