@@ -77,6 +77,13 @@ impl Contender {
         }
     }
 
+    pub(crate) fn is_rust(&self) -> bool {
+        match self.program {
+            Program::Own(_) => true,
+            Program::RpcWebsockets | Program::KurentoJava => false,
+        }
+    }
+
     /// How long it takes to get as fast as it gets.
     pub(crate) fn warm_up(&self) -> Duration {
         match self.program {

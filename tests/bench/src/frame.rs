@@ -126,9 +126,7 @@ pub(crate) fn accept(head: &[u8]) -> Option<String> {
         name.eq_ignore_ascii_case("sec-websocket-key").then_some(value.trim())
     })?;
     let accept = tungstenite::handshake::derive_accept_key(key.as_bytes());
-    Some(format!(
-        "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: {accept}\r\n\r\n"
-    ))
+    Some(format!("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: {accept}\r\n\r\n"))
 }
 
 #[cfg(test)]

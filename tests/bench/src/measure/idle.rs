@@ -1,5 +1,6 @@
 use super::{Figure, Figures};
 use crate::contender::{Contender, Server};
+use crate::talk::Begun;
 use anyhow::Result;
 
 /// In which state sessions do nothing.
@@ -9,28 +10,50 @@ pub(crate) enum Idle {
     Attached,
     /// After a request with 4 KB of params.
     Used,
-    /// After that, without a connection.
+    /// After that, its connection cut.
     Detached,
 }
 
-/// Opens `sessions` on a server that has done nothing else yet.
-pub(crate) fn idle(contender: &Contender, server: &Server, sessions: usize) -> Result<Figures> {
-    const USED_BYTES: usize = 4096;
+const USED_BYTES: usize = 4096;
+
+/// Opens `sessions` on a server that has done nothing else yet, so `start` is asked for one more than once.
+pub(crate) fn idle(contender: &Contender, start: impl Fn() -> Result<Server>, sessions: usize) -> Result<Figures> {
+    let mut figures = attached(contender, &start()?, sessions)?;
+    if contender.talk.has_session() {
+        figures.push(detached(contender, &start()?, sessions)?);
+    }
+    Ok(figures)
+}
+
+fn attached(contender: &Contender, server: &Server, sessions: usize) -> Result<Figures> {
     let talk = contender.talk;
-    // What a server sets up for its first client is not a session's.
-    let mut first = talk.begin(server, None)?;
-    talk.echo(&mut first, USED_BYTES)?;
-    let base = server.memory()?;
-    let each = |memory: u64| memory.saturating_sub(base) as f64 / sessions.max(1) as f64;
+    let (_first, base) = base(contender, server)?;
     let mut begun = (0..sessions).map(|_| talk.begin(server, None)).collect::<Result<Vec<_>>>()?;
-    let mut figures = vec![(Figure::Memory(Idle::Attached), each(server.memory()?))];
+    let attached = each(server, base, sessions)?;
     for session in &mut begun {
         talk.echo(session, USED_BYTES)?;
     }
-    figures.push((Figure::Memory(Idle::Used), each(server.memory()?)));
-    if talk.has_session() {
-        drop(begun);
-        figures.push((Figure::Memory(Idle::Detached), each(server.memory()?)));
+    let used = each(server, base, sessions)?;
+    Ok(vec![(Figure::Memory(Idle::Attached), attached), (Figure::Memory(Idle::Used), used)])
+}
+
+/// Each is used and detached before the next comes: an allocator does not give back what many connections at once have left.
+fn detached(contender: &Contender, server: &Server, sessions: usize) -> Result<(Figure, f64)> {
+    let talk = contender.talk;
+    let (_first, base) = base(contender, server)?;
+    for _ in 0..sessions {
+        talk.echo(&mut talk.begin(server, None)?, USED_BYTES)?;
     }
-    Ok(figures)
+    Ok((Figure::Memory(Idle::Detached), each(server, base, sessions)?))
+}
+
+/// A first session, and the memory with it: what a server sets up for its first client is not a session's.
+fn base(contender: &Contender, server: &Server) -> Result<(Begun, u64)> {
+    let mut first = contender.talk.begin(server, None)?;
+    contender.talk.echo(&mut first, USED_BYTES)?;
+    Ok((first, server.memory()?))
+}
+
+fn each(server: &Server, base: u64, sessions: usize) -> Result<f64> {
+    Ok(server.memory()?.saturating_sub(base) as f64 / sessions.max(1) as f64)
 }
