@@ -69,8 +69,8 @@ const IDLE_ROUNDS: usize = 3;
 impl Compare {
     pub(crate) fn run(self) -> Result<()> {
         let plan = self.plan()?;
-        // Two for each session: the load's and the server's limit are the same.
-        system::allow_files(u64::try_from(plan.crowds.idle.max(plan.crowds.cut) * 2 + 1000)?)?;
+        let most = plan.shapes.iter().map(|shape| shape.connections).max().unwrap_or(0).max(plan.crowds.idle).max(plan.crowds.cut);
+        system::allow_files(u64::try_from(most * 2 + 1000)?)?;
         if plan.cores.server == plan.cores.load {
             eprintln!("only one core: the load and the server share it, and times say little");
         }
@@ -80,7 +80,7 @@ impl Compare {
         for round in 0..plan.rounds {
             plan.round(round, begun, &mut results)?;
         }
-        results.contenders = plan.contenders.iter().filter(|c| !results.skipped.iter().any(|(name, _)| *name == c.name)).copied().collect();
+        results.contenders = plan.contenders.iter().filter(|c| results.knows(c.name)).copied().collect();
         results.about = About {
             machine: system::description(),
             date: system::today(),
@@ -168,13 +168,17 @@ impl Plan {
     fn round(&self, round: usize, begun: Instant, results: &mut Results) -> Result<()> {
         let mut running: Vec<Running<'_>> = Vec::new();
         for contender in &self.contenders {
-            if results.skipped.iter().any(|(name, _)| *name == contender.name) {
+            if results.absent.contains(&contender.name) {
                 continue;
             }
             match contender.start(self.cores).and_then(|server| self.warm_up(contender, &server).map(|()| server)) {
                 Ok(server) => running.push((contender, server)),
                 // The others can be measured without it, but not without the reference.
-                Err(error) if contender.name != REFERENCE => results.skipped.push((contender.name, format!("{error:#}"))),
+                Err(error) if contender.name != REFERENCE => {
+                    eprintln!("        {}: {error:#}", contender.name);
+                    results.absent.push(contender.name);
+                    results.skipped.push((contender.name, format!("{error:#}")));
+                }
                 Err(error) => return Err(error.context(REFERENCE)),
             }
         }
@@ -187,29 +191,30 @@ impl Plan {
                 continue;
             }
             for step in steps {
-                let label = step.map_or_else(|| format!("{part:?}").to_lowercase(), report::shape);
+                let label = step.map_or_else(|| part.name().to_owned(), report::shape);
                 eprintln!("{:4} s  round {} of {}: {label}", begun.elapsed().as_secs(), round + 1, self.rounds);
-                self.step(*part, *step, &mut running, results)?;
+                self.step(*part, *step, &running, results)?;
             }
         }
         Ok(())
     }
 
-    /// Every server's turn in one part. One that fails is out for the rest of the run.
-    fn step(&self, part: Part, shape: Option<Shape>, running: &mut Vec<Running<'_>>, results: &mut Results) -> Result<()> {
-        let mut failed = Vec::new();
+    /// Every server's turn in one part. One that fails has no more turns in it.
+    fn step(&self, part: Part, shape: Option<Shape>, running: &[Running<'_>], results: &mut Results) -> Result<()> {
         for (contender, server) in running.iter().filter(|(contender, _)| part.fits(contender)) {
+            if results.failed.contains(&(contender.name, part)) {
+                continue;
+            }
             match self.measure(part, shape, contender, server) {
                 Ok(figures) => results.add(contender, figures),
                 Err(error) if contender.name != REFERENCE => {
                     eprintln!("        {} failed: {error:#}", contender.name);
-                    results.skipped.push((contender.name, format!("{part:?} failed: {error:#}")));
-                    failed.push(contender.name);
+                    results.failed.push((contender.name, part));
+                    results.skipped.push((contender.name, format!("{} failed: {error:#}", part.name())));
                 }
-                Err(error) => return Err(error.context(format!("{REFERENCE}, {part:?}"))),
+                Err(error) => return Err(error.context(format!("{REFERENCE}, {}", part.name()))),
             }
         }
-        running.retain(|(contender, _)| !failed.contains(&contender.name));
         Ok(())
     }
 

@@ -58,6 +58,7 @@ pub(crate) const ALL: &[Contender] = &[
     own("bowline tokio kurento", Kind::BowlineTokio, Talk::Kurento(Resumption::Off)),
     own("bowline tokio kurento, resumption", Kind::BowlineTokio, Talk::Kurento(Resumption::On)),
     own("bowline tokio multi strict", Kind::BowlineTokioMulti, Talk::Strict(Resumption::Off)),
+    own("bowline smol strict", Kind::BowlineSmol, Talk::Strict(Resumption::Off)),
     own("tungstenite echo", Kind::Tungstenite, Talk::Plain),
     own("fastwebsockets echo", Kind::Fastwebsockets, Talk::Plain),
     own("jsonrpsee", Kind::Jsonrpsee, Talk::Plain),

@@ -3,6 +3,7 @@
 mod compare;
 mod contender;
 mod frame;
+mod gate;
 mod load;
 mod measure;
 mod report;
@@ -26,6 +27,7 @@ struct Arguments {
 enum Command {
     /// Run servers in turns under the same load, and print what each request and session costs
     Compare(compare::Compare),
+    Gate(gate::Gate),
     /// Be a server
     #[command(hide = true)]
     Server {
@@ -39,6 +41,7 @@ enum Command {
 fn main() -> Result<()> {
     match Arguments::parse().command {
         Command::Compare(compare) => compare.run(),
+        Command::Gate(gate) => gate.run(),
         Command::Server { kind, core } => kind.serve(core),
     }
 }

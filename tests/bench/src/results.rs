@@ -2,7 +2,7 @@
 
 use crate::contender::{Contender, REFERENCE};
 use crate::load::Shape;
-use crate::measure::{Figure, Figures};
+use crate::measure::{Figure, Figures, Part};
 use crate::stats::Rounds;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,8 +13,12 @@ pub(crate) struct Results {
     figures: BTreeMap<(Figure, &'static str), Rounds>,
     /// Who was measured.
     pub(crate) contenders: Vec<Contender>,
-    /// Who was not, and why.
+    /// What was not measured of whom, and why, for the reader.
     pub(crate) skipped: Vec<(&'static str, String)>,
+    /// Who could not be started.
+    pub(crate) absent: Vec<&'static str>,
+    /// Who failed in what.
+    pub(crate) failed: Vec<(&'static str, Part)>,
     pub(crate) about: About,
 }
 
@@ -62,6 +66,11 @@ impl Results {
 
     pub(crate) fn ratio_to(&self, figure: Figure, contender: &str, other: &str) -> Option<f64> {
         self.rounds(figure, contender)?.ratio(self.rounds(figure, other)?)
+    }
+
+    /// Whether this one has any figure.
+    pub(crate) fn knows(&self, contender: &str) -> bool {
+        self.figures.keys().any(|(_, name)| *name == contender)
     }
 
     /// Whether anybody has such a figure.

@@ -2,7 +2,9 @@
 
 use anyhow::{Context, Result, bail};
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
+use nix::sys::prctl::set_pdeathsig;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::signal::Signal;
 use nix::time::ClockId;
 use nix::unistd::Pid;
 use std::time::{Duration, SystemTime};
@@ -29,6 +31,11 @@ pub(crate) fn pin(core: usize) -> Result<()> {
     let mut set = CpuSet::new();
     set.set(core).with_context(|| format!("core {core}"))?;
     sched_setaffinity(Pid::from_raw(0), &set).with_context(|| format!("binding to core {core}"))
+}
+
+/// Ends this process with the one that started it, however that ends.
+pub(crate) fn end_with_parent() -> Result<()> {
+    set_pdeathsig(Signal::SIGKILL).context("asking to end with the parent")
 }
 
 /// The processor time that all threads of a process have had, user's and kernel's, also of those that have ended.

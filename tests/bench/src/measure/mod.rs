@@ -39,14 +39,28 @@ pub(crate) enum Part {
 }
 
 impl Part {
-    /// Whether there is anything to measure of this server. Those who only echo frames have no methods; kurento's and npm's lack ours.
+    /// As on the command line.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Echo => "echo",
+            Self::Churn => "churn",
+            Self::Resume => "resume",
+            Self::FanOut => "fan-out",
+            Self::Slow => "slow",
+            Self::Idle => "idle",
+        }
+    }
+
+    /// Whether there is anything to measure of this server. Those who only echo frames have no methods; kurento's and npm's lack ours, and
+    /// their memory is what a garbage collector makes of it.
     pub(crate) fn fits(self, contender: &Contender) -> bool {
         let kind = match contender.program {
             Program::Own(kind) => Some(kind),
             Program::RpcWebsockets | Program::KurentoJava => None,
         };
         match self {
-            Self::Echo | Self::Churn | Self::Idle => true,
+            Self::Echo | Self::Churn => true,
+            Self::Idle => kind.is_some(),
             Self::Resume => contender.talk.has_session() || kind == Some(Kind::HandJson),
             Self::FanOut => contender.is_bowline() || kind == Some(Kind::HandJson),
             Self::Slow => contender.is_bowline() || matches!(kind, Some(Kind::HandJson | Kind::Jsonrpsee)),

@@ -78,6 +78,10 @@ fn wanted() -> Vec<Goal> {
         goal("1×64 and 64×16, 100 B, to jsonrpsee", 0.2, 0.1, |r, name| {
             worst(&MANY, |s| r.ratio_to(Figure::Processor(s), name, "jsonrpsee"))
         }),
+        goal("smol against tokio", 1.15, 1.05, |r, name| {
+            let other = on_smol(r, name)?;
+            worst(&r.about.shapes, |s| r.ratio_to(Figure::Processor(s), other, name))
+        }),
         goal("resumption on against off", 1.10, 1.05, |r, name| {
             let other = without_resumption(r, name)?;
             worst(&r.about.shapes, |s| r.ratio_to(Figure::Processor(s), name, other))
@@ -95,6 +99,12 @@ fn worst(shapes: &[Shape], of: impl Fn(Shape) -> Option<f64>) -> Option<f64> {
 
 fn of(results: &Results, kind: Kind) -> Vec<&'static str> {
     results.contenders.iter().filter(|c| c.program == Program::Own(kind)).map(|c| c.name).collect()
+}
+
+/// The same load on the other runtime, if that is measured.
+fn on_smol(results: &Results, name: &str) -> Option<&'static str> {
+    let talk = results.contenders.iter().find(|c| c.name == name)?.talk;
+    results.contenders.iter().find(|c| c.program == Program::Own(Kind::BowlineSmol) && c.talk == talk).map(|c| c.name)
 }
 
 /// The same server under the same load but for resumption, if `name` has it.

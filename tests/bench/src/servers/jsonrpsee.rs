@@ -4,7 +4,6 @@ use super::ANY_PORT;
 use anyhow::Result;
 use jsonrpsee::RpcModule;
 use jsonrpsee::server::{Server, ServerConfig};
-use jsonrpsee::types::ErrorObjectOwned;
 use serde_json::value::RawValue;
 
 pub(super) async fn serve() -> Result<()> {
@@ -15,7 +14,7 @@ pub(super) async fn serve() -> Result<()> {
     module.register_method("echo", |params, (), _| params.parse::<Box<RawValue>>())?;
     module.register_async_method("slow", async |params, _, _| {
         tokio::time::sleep(super::SLOW).await;
-        Ok::<_, ErrorObjectOwned>(params.parse::<Box<RawValue>>()?)
+        params.parse::<Box<RawValue>>()
     })?;
     server.start(module).stopped().await;
     Ok(())

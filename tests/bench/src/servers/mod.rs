@@ -8,10 +8,14 @@ mod tungstenite;
 
 use crate::system;
 use anyhow::Result;
+use bowline_smol::SmolRuntime;
+use bowline_tokio::TokioRuntime;
 use clap::ValueEnum;
 use std::future::Future;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Builder;
 
 /// Which server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -20,6 +24,8 @@ pub(crate) enum Kind {
     BowlineTokio,
     /// Ours on tokio's multi-thread runtime: as many workers as it may use cores, so one.
     BowlineTokioMulti,
+    /// Ours on smol, its executor on the one thread.
+    BowlineSmol,
     /// The reference: what a careful hand writes for this one purpose.
     HandJson,
     /// Frames go back as they came, by tokio-tungstenite.
@@ -35,6 +41,7 @@ impl Kind {
         match self {
             Self::BowlineTokio => "bowline-tokio",
             Self::BowlineTokioMulti => "bowline-tokio-multi",
+            Self::BowlineSmol => "bowline-smol",
             Self::HandJson => "hand-json",
             Self::Tungstenite => "tungstenite",
             Self::Fastwebsockets => "fastwebsockets",
@@ -43,25 +50,26 @@ impl Kind {
     }
 
     pub(crate) fn is_bowline(self) -> bool {
-        matches!(self, Self::BowlineTokio | Self::BowlineTokioMulti)
+        matches!(self, Self::BowlineTokio | Self::BowlineTokioMulti | Self::BowlineSmol)
     }
 
-    /// Is this server, until killed. All run on a current-thread runtime, but for the one that says otherwise.
+    /// Is this server, until killed. All run on one thread, but for the one that says otherwise.
     pub(crate) fn serve(self, core: usize) -> Result<()> {
         system::pin(core)?;
-        let mut runtime = match self {
-            Self::BowlineTokioMulti => tokio::runtime::Builder::new_multi_thread(),
-            Self::BowlineTokio | Self::HandJson | Self::Tungstenite | Self::Fastwebsockets | Self::Jsonrpsee => {
-                tokio::runtime::Builder::new_current_thread()
-            }
-        };
-        let runtime = runtime.enable_all().build()?;
+        system::end_with_parent()?;
+        let tokio = |mut builder: Builder| builder.enable_all().build();
+        let single = || tokio(Builder::new_current_thread());
         match self {
-            Self::BowlineTokio | Self::BowlineTokioMulti => runtime.block_on(bowline::serve()),
-            Self::HandJson => runtime.block_on(hand::serve()),
-            Self::Tungstenite => runtime.block_on(tungstenite::serve()),
-            Self::Fastwebsockets => runtime.block_on(fast::serve()),
-            Self::Jsonrpsee => runtime.block_on(jsonrpsee::serve()),
+            Self::BowlineTokio => single()?.block_on(bowline::serve(TokioRuntime::new())),
+            Self::BowlineTokioMulti => tokio(Builder::new_multi_thread())?.block_on(bowline::serve(TokioRuntime::new())),
+            Self::BowlineSmol => {
+                let executor = Arc::new(smol::Executor::new());
+                smol::block_on(executor.run(bowline::serve(SmolRuntime::on(Arc::clone(&executor)))))
+            }
+            Self::HandJson => single()?.block_on(hand::serve()),
+            Self::Tungstenite => single()?.block_on(tungstenite::serve()),
+            Self::Fastwebsockets => single()?.block_on(fast::serve()),
+            Self::Jsonrpsee => single()?.block_on(jsonrpsee::serve()),
         }
     }
 }
