@@ -85,6 +85,8 @@ impl Close {
     pub const TOO_BIG: Self = Self { code: 1009, reason: "Message too big" };
     /// The watchdog barked (PROTOCOL 4).
     pub const NO_PING: Self = Self { code: 1000, reason: "Close for not receive ping from client" };
+    /// The server sends and sends, and does not answer `connect`.
+    pub const NO_GREETING: Self = Self { code: 1008, reason: "Too many messages before the answer to connect" };
     /// The peer acknowledged what was never sent (PROTOCOL 6).
     pub const MISMATCH: Self = Self { code: 1002, reason: "Resumption mismatch" };
 }

@@ -1,6 +1,6 @@
 //! What the fuzz targets and the reading that went with them have found, one scenario each (docs/fuzzing.md lists them).
 
-use bowline_core::{CloseReason, Dialect, ServerConfig};
+use bowline_core::{CloseReason, Dialect, Limits, ServerConfig};
 use bowline_tests::raw::Event;
 use bowline_tests::raw_client::House;
 use bowline_tests::raw_server::{ClientConfig, RawServer};
@@ -49,4 +49,30 @@ fn a_client_that_is_told_of_a_transport_which_it_has_stays_as_it_is() {
     let asked = server.expect("ask");
     server.answer(&asked, json!({}));
     assert!(server.outcome(tag).is_some());
+}
+
+#[test]
+fn a_server_that_talks_on_instead_of_answering_connect_is_left() {
+    let limits = Limits { outbox_messages: 4, in_flight: 2, ..Limits::default() };
+    for method in ["busy", "connect", "\"rubbish"] {
+        let mut server = RawServer::new(ClientConfig { limits: limits.clone(), ..ClientConfig::default() });
+        server.accept();
+        server.stalled = true;
+        for id in 1..=100 {
+            server.send_text(format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}"}}"#));
+        }
+        let usage = server.client().usage();
+        assert!(usage.outbox_messages <= 2 * 4 && usage.in_flight <= 2 * 2 + 4, "{method}: {usage:?}");
+        assert!(!server.is_up(), "{method}");
+    }
+}
+
+#[test]
+fn a_few_words_before_the_answer_to_connect_are_heard() {
+    let mut server = RawServer::new(ClientConfig::default());
+    server.accept();
+    server.send(&json!({"jsonrpc": "2.0", "method": "nothing"}));
+    server.greet(json!({"value": "OK", "sessionId": "S"}));
+    assert_eq!(server.served, ["nothing "]);
+    assert!(server.client().is_attached());
 }

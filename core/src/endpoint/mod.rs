@@ -170,17 +170,13 @@ impl<T> Endpoint<T> {
     #[must_use]
     pub fn wants_read(&self) -> bool {
         let limits = self.limits();
-        let (refusals, refusal_bytes) = self.outbox.refusals();
-        let drained = refusals < limits.outbox_messages
-            && refusal_bytes < limits.outbox_bytes
-            && self.outbox.control_messages() < limits.outbox_messages;
         match self.link {
             Link::Down | Link::Dialing | Link::Leaving => false,
             // The answer to `connect` acknowledges.
             Link::Greeting => true,
             Link::Up => {
                 let waits = self.outbox.keep() == Keep::All || self.calls.len() > 0 || !self.outbox_has_room();
-                drained && self.owed.has_room(limits, if waits { Patience::Waiting } else { Patience::Normal })
+                self.is_drained() && self.owed.has_room(limits, if waits { Patience::Waiting } else { Patience::Normal })
             }
         }
     }
@@ -304,6 +300,13 @@ impl<T> Endpoint<T> {
             awaits_first: true,
             clock: Instant::ORIGIN,
         }
+    }
+
+    /// Whether the peer takes the answers that reading alone brings about.
+    fn is_drained(&self) -> bool {
+        let limits = self.limits();
+        let (refusals, refusal_bytes) = self.outbox.refusals();
+        refusals < limits.outbox_messages && refusal_bytes < limits.outbox_bytes && self.outbox.control_messages() < limits.outbox_messages
     }
 
     fn outbox_has_room(&self) -> bool {

@@ -75,6 +75,11 @@ impl<T> Endpoint<T> {
             Ok(text) => Frame::parse(text, self.dialect()).map_err(|error| alloc::format!("Parse error: {error}")),
             Err(error) => Err(alloc::format!("Parse error: not UTF-8 at byte {}", error.valid_up_to())),
         };
+        if self.link == Link::Greeting && !self.is_drained() && !matches!(parsed, Ok(Frame::Single(Message::Response(_)))) {
+            // Answers are not written before `connect` is answered, and a client that has no room for more must read on until it is.
+            self.hang_up(Close::NO_GREETING);
+            return Received::Handled;
+        }
         let parsed = match parsed {
             Ok(parsed) => parsed,
             Err(why) => {
