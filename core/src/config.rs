@@ -31,7 +31,7 @@ pub struct Limits {
     /// Requests of the peer that are not answered yet, running or waiting; 1,024. At the limit the transport is not read
     /// ([`Endpoint::wants_read`](crate::Endpoint::wants_read)). It also bounds a batch.
     pub in_flight: usize,
-    /// Bytes of requests that wait for their turn; 1 MiB. At the limit the transport is not read.
+    /// Bytes of requests that wait for their turn, and of answers that wait for the rest of their batch; 1 MiB. At the limit the transport is not read.
     pub queued_bytes: usize,
     /// Calls of ours that are not settled yet; 65,536.
     pub calls: usize,

@@ -76,3 +76,38 @@ fn a_few_words_before_the_answer_to_connect_are_heard() {
     assert_eq!(server.served, ["nothing "]);
     assert!(server.client().is_attached());
 }
+
+#[test]
+fn a_batch_goes_on_after_an_answer_that_fills_the_buffer_by_itself() {
+    for params in [json!({}), json!({"resume": {"received": 0}})] {
+        let mut house = House::new(ServerConfig { dialect: Dialect::Strict, ..ServerConfig::default() });
+        let (wire, _) = house.connect(params);
+        let long = json!(["x".repeat(300 * 1024)]);
+        let batch = [(1, "echo", &long), (2, "echo", &long), (3, "count", &json!([]))];
+        let batch = batch.map(|(id, method, params)| json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params}));
+        house.send(wire, &json!(batch));
+        assert_eq!(house.one(wire).as_array().unwrap().len(), 3);
+        house.ask(wire, 5, "ping", json!({"received": 1}));
+        assert_eq!(house.ask(wire, 4, "count", json!([]))["result"], 2);
+    }
+}
+
+#[test]
+fn answers_that_wait_for_the_rest_of_their_batch_are_bounded() {
+    let limits = Limits { queued_bytes: 10_000, outbox_bytes: 5_000, ..Limits::default() };
+    let mut house = House::new(ServerConfig { limits, ..ServerConfig::default() });
+    let wire = house.open();
+    let home = house.home(wire);
+    for id in 0..1000 {
+        let mut members = vec![json!({"jsonrpc": "2.0", "id": id, "method": "busy"})];
+        members.resize(20, json!(1));
+        house.send(wire, &json!(members));
+        let usage = house.endpoint(home).usage();
+        assert!(usage.outbox_bytes < 10_000 + 5_000 + 20 * 200, "{usage:?}");
+    }
+    assert!(house.unread(wire) > 900, "{}", house.unread(wire));
+    for n in 0..1000 {
+        house.finish(n, &json!(n));
+    }
+    assert_eq!((house.read(wire).len(), house.endpoint(home).usage().outbox_bytes), (1000, 0));
+}

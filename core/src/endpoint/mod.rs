@@ -236,7 +236,8 @@ impl<T> Endpoint<T> {
         if self.life != Life::Open {
             return None;
         }
-        let queued = self.owed.start_next(self.concurrency(), self.has_room_for_answer())?;
+        let room = self.has_room_for_answer() || (self.owed.next_ends_a_wait() && self.outbox_takes_more());
+        let queued = self.owed.start_next(self.concurrency(), room)?;
         Some(Action::Serve(Request {
             method: Cow::Owned(String::from(queued.method)),
             params: queued.params,
@@ -310,8 +311,13 @@ impl<T> Endpoint<T> {
     }
 
     fn outbox_has_room(&self) -> bool {
+        self.outbox_takes_more() && self.outbox.bytes().saturating_add(self.owed.batch_bytes()) < self.limits().outbox_bytes
+    }
+
+    /// Whether there is room but for the answers that wait for the rest of their batch.
+    fn outbox_takes_more(&self) -> bool {
         let limits = self.limits();
-        self.outbox.messages() < limits.outbox_messages && self.outbox.bytes().saturating_add(self.owed.batch_bytes()) < limits.outbox_bytes
+        self.outbox.messages() < limits.outbox_messages && self.outbox.bytes() < limits.outbox_bytes
     }
 
     /// Whether a request may start: there must be room for its answer, so that a peer that does not take answers gets no more work done.

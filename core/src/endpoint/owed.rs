@@ -79,7 +79,7 @@ impl Owed {
             }
             Patience::Batch => (limits.in_flight.saturating_mul(2).saturating_add(limits.outbox_messages), usize::MAX),
         };
-        self.debts.len() < messages && self.queued_bytes < bytes
+        self.debts.len() < messages && self.queued_bytes.saturating_add(self.batch_bytes) < bytes
     }
 
     pub(super) fn accept(&mut self, id: Option<Id>, batch: Option<usize>) -> u32 {
@@ -120,6 +120,12 @@ impl Owed {
         self.queued_bytes -= queued.bytes();
         self.start(queued.key);
         Some(queued)
+    }
+
+    /// Whether the next request stands in a batch of which answers are waiting already: only when it is done they can go.
+    pub(super) fn next_ends_a_wait(&self) -> bool {
+        let batch = self.queue.front().and_then(|next| self.debts.get(next.key as usize)?.batch);
+        batch.is_some_and(|key| self.bytes_in_batch(key) > 0)
     }
 
     /// The request no longer holds up the next one.

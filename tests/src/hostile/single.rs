@@ -3,7 +3,7 @@
 //!
 //! After every step: each bound of [`Limits`] is kept; a call is settled once, a forgotten one never; an answer has a request that wanted one; nothing is
 //! written without a transport; no more requests run at once than may; once time was handled the next deadline lies ahead; what was refused or made no
-//! sense has changed nothing at all; after `Closed` nothing happens any more. In the end the session is closed, and every call has been settled.
+//! sense has changed nothing at all; no request waits when there is nothing to wait for; after `Closed` nothing happens any more. In the end the session is closed, and every call has been settled.
 
 use super::frames::{Frame, Known};
 use super::reference::{self, Id, Verdict};
@@ -623,6 +623,9 @@ impl Harness {
         assert!(usage.outbox_messages <= 2 * limits.outbox_messages + limits.in_flight + in_flight, "{usage:?} {limits:?}");
         assert!(usage.unacknowledged <= usage.outbox_messages);
         assert_eq!(usage.actions, 0);
+        if self.held.is_empty() && self.line == Line::Up && !self.stalled && usage.outbox_messages == 0 {
+            assert_eq!(usage.in_flight, 0, "requests wait, and for nothing");
+        }
         assert_eq!((self.closed, self.endpoint.is_open() && self.closed), (self.endpoint.is_closed(), false));
         if self.closed {
             assert_eq!((self.line, self.endpoint.poll_timeout()), (Line::Down, None), "something goes on after the end");
