@@ -106,6 +106,7 @@ fn answers_that_wait_for_the_rest_of_their_batch_are_bounded() {
         assert!(usage.outbox_bytes < 10_000 + 5_000 + 20 * 200, "{usage:?}");
     }
     assert!(house.unread(wire) > 900, "{}", house.unread(wire));
+    assert!(house.endpoint(home).usage().outbox_bytes >= 10_000, "and it says what it holds");
     for n in 0..1000 {
         house.finish(n, &json!(n));
     }

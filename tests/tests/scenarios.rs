@@ -36,6 +36,8 @@ mod resumption_client;
 mod resumption_server;
 #[path = "session_methods.rs"]
 mod session_methods;
+#[path = "sizes.rs"]
+mod sizes;
 #[path = "small_print.rs"]
 mod small_print;
 #[path = "watchdog.rs"]

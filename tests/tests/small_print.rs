@@ -48,6 +48,16 @@ fn a_message_as_long_as_the_peer_takes_is_sent() {
 }
 
 #[test]
+fn resumption_cannot_be_offered_once_the_server_has_sent_something() {
+    let mut house = House::new(ServerConfig::default());
+    let (wire, _) = house.connect(json!({}));
+    house.notify(house.home(wire), "note", 1).unwrap();
+    house.read(wire);
+    let answer = house.ask(wire, 1, "connect", json!({"resume": {"received": 0}}));
+    assert_eq!(answer["error"]["code"], -32600);
+}
+
+#[test]
 fn answers_that_are_too_long_together_give_way_to_an_error() {
     let limits = Limits { message_bytes: 400, ..Limits::default() };
     let mut house = House::new(ServerConfig { dialect: Dialect::Strict, limits, ..ServerConfig::default() });
