@@ -125,6 +125,8 @@ fn every_kind_of_type_decodes_from_its_box_and_without() {
     assert_eq!(decode_params::<Choice>(Some(&json(r#"{"value":"Left"}"#)), Dialect::Kurento), Ok(Choice::Left));
     assert_eq!(decode_result::<Choice>(&json(r#"{"right":3}"#), Dialect::Kurento), Ok(Choice::Right(3)));
     assert_eq!(decode_params::<Value>(Some(&json(r#"{"value":1}"#)), Dialect::Kurento), Ok(json!({"value": 1})), "any type: as it is");
+    assert_eq!(decode_params::<Choice>(Some(&json(r#"{"right":3}"#)), Dialect::Strict), Ok(Choice::Right(3)));
+    assert_eq!(decode_params::<Option<u32>>(Some(&json("3")), Dialect::Strict), Ok(Some(3)));
     let error = decode_result::<Wrapper>(&json("\"x\""), Dialect::Strict).unwrap_err();
     assert!(error.path.is_empty() && !error.to_string().contains("line"), "{error}");
 }
@@ -152,6 +154,15 @@ fn texts_for_people_say_what_happened() {
     assert_eq!((error.to_string().as_str(), format!("{}", Json::NULL)), ("expected ',' or ']' at byte 2", "null".to_owned()));
     assert_eq!(DirectoryFull(()).to_string(), "the server has as many sessions as it may");
     assert_eq!(format!("{:?}", Instant::after_origin(Duration::from_millis(5))), "+5ms");
+}
+
+#[test]
+fn a_session_id_is_the_text_that_it_was() {
+    for text in ["00000000-0000-4000-8000-0000000000ab", "00000000-0000-4000-8000-0000000000AB", "000000000000400080000000000000ab", "S"] {
+        assert_eq!(SessionId::from_text(text).unwrap().reveal(), text);
+    }
+    let spelled = ["00000000-0000-4000-8000-0000000000ab", "00000000-0000-4000-8000-0000000000AB"].map(SessionId::from_text);
+    assert_ne!(spelled[0], spelled[1]);
 }
 
 #[test]
