@@ -1,8 +1,11 @@
 use bowline::{BoxStream, Runtime, Timer, tune_tcp};
+#[cfg(unix)]
+use smol::net::unix::UnixListener;
+use smol::net::{TcpListener, TcpStream};
 use smol::{Async, Executor};
 use std::future::Future;
 use std::io;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -59,13 +62,14 @@ impl Runtime for SmolRuntime {
     }
 
     async fn bind(&self, address: &str) -> io::Result<(SmolListener, SocketAddr)> {
-        let listener = first(smol::net::resolve(address).await?, async |address| Async::<TcpListener>::bind(address)).await?;
-        listener.get_ref().local_addr().map(|address| (SmolListener::Tcp(listener), address))
+        let listener = TcpListener::bind(address).await?;
+        let address = listener.local_addr()?;
+        Ok((SmolListener::Tcp(listener), address))
     }
 
     #[cfg(unix)]
     fn adopt_unix(&self, listener: std::os::unix::net::UnixListener) -> io::Result<SmolListener> {
-        Async::new(listener).map(SmolListener::Unix)
+        Async::new(listener).map(|listener| SmolListener::Unix(listener.into()))
     }
 
     async fn accept(&self, listener: &SmolListener) -> io::Result<(BoxStream, Option<SocketAddr>)> {
@@ -77,7 +81,7 @@ impl Runtime for SmolRuntime {
     }
 
     async fn connect(&self, host: &str, port: u16) -> io::Result<BoxStream> {
-        first(smol::net::resolve((host, port)).await?, Async::<TcpStream>::connect).await.map(wrap)
+        TcpStream::connect((host, port)).await.map(wrap)
     }
 }
 
@@ -85,25 +89,13 @@ impl Runtime for SmolRuntime {
 #[derive(Debug)]
 pub enum SmolListener {
     /// On an IP address.
-    Tcp(Async<TcpListener>),
+    Tcp(TcpListener),
     /// On a path.
     #[cfg(unix)]
-    Unix(Async<std::os::unix::net::UnixListener>),
+    Unix(UnixListener),
 }
 
-/// What the first of `addresses` gives that gives something, or how the last failed.
-async fn first<T>(addresses: Vec<SocketAddr>, attempt: impl AsyncFn(SocketAddr) -> io::Result<T>) -> io::Result<T> {
-    let mut outcome = Err(io::Error::new(io::ErrorKind::InvalidInput, "the name has no address"));
-    for address in addresses {
-        outcome = attempt(address).await;
-        if outcome.is_ok() {
-            break;
-        }
-    }
-    outcome
-}
-
-fn wrap(stream: Async<TcpStream>) -> BoxStream {
+fn wrap(stream: TcpStream) -> BoxStream {
     tune_tcp(&stream);
     Box::new(stream)
 }
