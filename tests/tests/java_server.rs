@@ -136,7 +136,7 @@ async fn both_sides_notify_and_ask() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cut_keeps_the_session_and_a_restart_makes_a_new_one() {
     let server = Server::start(&[]).await;
-    let proxy = Proxy::new(server.address).await.unwrap();
+    let proxy = Proxy::new(server.address).unwrap();
     let client = bowline_tokio::client(&proxy.url("/demo")).heartbeat(Duration::from_secs(1)).connect().await.unwrap();
     let mut events = client.events();
     let session = client.session_id().unwrap();
@@ -201,7 +201,7 @@ async fn a_session_that_the_server_closes_does_not_end_its_client() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_watchdog_is_content_with_our_heartbeat_over_reconnections_too() {
     let server = Server::start(&["--ping-watchdog"]).await;
-    let proxy = Proxy::new(server.address).await.unwrap();
+    let proxy = Proxy::new(server.address).unwrap();
     let seen = Arc::new(Mutex::new(0));
     let lost = Arc::clone(&seen);
     let client = bowline_tokio::client(&proxy.url("/demo"))
@@ -223,7 +223,7 @@ async fn the_watchdog_is_content_with_our_heartbeat_over_reconnections_too() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_silent_network_is_found_by_the_heartbeat() {
     let server = Server::start(&[]).await;
-    let proxy = Proxy::new(server.address).await.unwrap();
+    let proxy = Proxy::new(server.address).unwrap();
     let client = bowline_tokio::client(&proxy.url("/demo")).heartbeat(Duration::from_millis(200)).connect().await.unwrap();
     let mut events = client.events();
     count(&client).await;

@@ -1,8 +1,8 @@
 //! Whatever a peer sends, it harms nobody else: real sockets, bytes that no client of ours would write.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "in a test a panic is the failure")]
 
-use bowline_tests::sockets::{PATIENCE, Peer, masked_frame, run};
-use bowline_tokio::{Context, Dialect, ErrorObject, HandlerError, Json, PathOptions, Router, ServerHandle, ServerLimits};
+use bowline::{Context, Dialect, ErrorObject, HandlerError, Json, PathOptions, Router, Runtime, ServerHandle, ServerLimits};
+use bowline_tests::sockets::{PATIENCE, Peer, Rig, masked_frame, until};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::io::{Read, Write};
@@ -23,11 +23,11 @@ struct Server {
 }
 
 impl Server {
-    async fn start() -> Self {
-        Self::with(PathOptions::new(), ServerLimits::new()).await
+    async fn start(runtime: &impl Runtime) -> Self {
+        Self::with(runtime, PathOptions::new(), ServerLimits::new()).await
     }
 
-    async fn with(options: PathOptions, limits: ServerLimits) -> Self {
+    async fn with(runtime: &impl Runtime, options: PathOptions, limits: ServerLimits) -> Self {
         let router = || {
             Router::new()
                 .method("add", async |p: Add| Ok::<_, ErrorObject>(p.a + p.b))
@@ -37,8 +37,8 @@ impl Server {
                 })
         };
         let strict = PathOptions::new().dialect(Dialect::Strict);
-        let server = bowline_tokio::server().path_with("/", options, router()).path_with("/strict", strict, router()).limits(limits);
-        let (address, handle) = run(server.bind("127.0.0.1:0").await.unwrap());
+        let server = runtime.server().path_with("/", options, router()).path_with("/strict", strict, router()).limits(limits);
+        let (address, handle) = runtime.serve(server.bind("127.0.0.1:0").await.unwrap());
         Self { address, handle }
     }
 
@@ -59,8 +59,8 @@ fn works(peer: &mut Peer) {
 }
 
 /// Each frame is answered with this code, and the session goes on.
-async fn answered_with(code: i64, frames: &[(&str, Value)]) {
-    let server = Server::start().await;
+async fn answered_with(runtime: &impl Runtime, code: i64, frames: &[(&str, Value)]) {
+    let server = Server::start(runtime).await;
     let mut peer = server.connect();
     let session = peer.greet();
     for (frame, id) in frames {
@@ -74,8 +74,8 @@ async fn answered_with(code: i64, frames: &[(&str, Value)]) {
 }
 
 /// These bytes close the connection with this code, and the session can go on.
-async fn closed_with(code: u16, bytes: &[u8]) {
-    let server = Server::start().await;
+async fn closed_with(runtime: &impl Runtime, code: u16, bytes: &[u8]) {
+    let server = Server::start(runtime).await;
     let mut peer = server.connect();
     let session = peer.greet();
     works(&mut peer);
@@ -88,10 +88,10 @@ async fn closed_with(code: u16, bytes: &[u8]) {
     server.serves_another();
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn bad_json_is_a_parse_error() {
+async fn bad_json_is_a_parse_error(runtime: impl Runtime) {
     let null = Value::Null;
     answered_with(
+        &runtime,
         -32700,
         &[
             ("{", null.clone()),
@@ -104,10 +104,10 @@ async fn bad_json_is_a_parse_error() {
     .await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn what_is_no_request_is_an_invalid_request() {
+async fn what_is_no_request_is_an_invalid_request(runtime: impl Runtime) {
     let null = Value::Null;
     answered_with(
+        &runtime,
         -32600,
         &[
             ("5", null.clone()),
@@ -126,9 +126,8 @@ async fn what_is_no_request_is_an_invalid_request() {
     .await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn params_of_the_wrong_type_name_the_field() {
-    let server = Server::start().await;
+async fn params_of_the_wrong_type_name_the_field(runtime: impl Runtime) {
+    let server = Server::start(&runtime).await;
     for path in ["/", "/strict"] {
         let mut peer = Peer::connect(server.address, path);
         for (params, field) in [(json!({ "a": "x", "b": 2 }), "`a`"), (json!({ "a": 1, "b": [] }), "`b`"), (json!({ "a": 1 }), "`b`")] {
@@ -140,16 +139,14 @@ async fn params_of_the_wrong_type_name_the_field() {
     server.serves_another();
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_unknown_method_is_not_found() {
+async fn an_unknown_method_is_not_found(runtime: impl Runtime) {
     let long = "x".repeat(100_000);
     let frame = format!(r#"{{"jsonrpc":"2.0","id":2,"method":"{long}"}}"#);
-    answered_with(-32601, &[(r#"{"jsonrpc":"2.0","id":"one","method":"nothing"}"#, json!("one")), (&frame, json!(2))]).await;
+    answered_with(&runtime, -32601, &[(r#"{"jsonrpc":"2.0","id":"one","method":"nothing"}"#, json!("one")), (&frame, json!(2))]).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn answers_that_nobody_waits_for_are_dropped() {
-    let server = Server::start().await;
+async fn answers_that_nobody_waits_for_are_dropped(runtime: impl Runtime) {
+    let server = Server::start(&runtime).await;
     let mut peer = server.connect();
     peer.greet();
     for answer in [
@@ -163,9 +160,8 @@ async fn answers_that_nobody_waits_for_are_dropped() {
     server.serves_another();
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_second_answer_to_a_question_is_dropped() {
-    let server = Server::start().await;
+async fn the_second_answer_to_a_question_is_dropped(runtime: impl Runtime) {
+    let server = Server::start(&runtime).await;
     let mut peer = server.connect();
     peer.greet();
     let asking = peer.request("ask-me", &json!({}));
@@ -180,64 +176,55 @@ async fn the_second_answer_to_a_question_is_dropped() {
     server.serves_another();
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_binary_frame_costs_the_connection_not_the_session() {
-    closed_with(1003, &masked_frame(0x82, b"{}")).await;
+async fn a_binary_frame_costs_the_connection_not_the_session(runtime: impl Runtime) {
+    closed_with(&runtime, 1003, &masked_frame(0x82, b"{}")).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn two_megabytes_cost_the_connection_not_the_session() {
-    closed_with(1009, &masked_frame(0x81, &vec![b' '; 2 << 20])).await;
+async fn two_megabytes_cost_the_connection_not_the_session(runtime: impl Runtime) {
+    closed_with(&runtime, 1009, &masked_frame(0x81, &vec![b' '; 2 << 20])).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn two_megabytes_in_fragments_cost_the_connection_too() {
+async fn two_megabytes_in_fragments_cost_the_connection_too(runtime: impl Runtime) {
     let mut bytes = masked_frame(0x01, &vec![b' '; 1 << 19]);
     for _ in 0..3 {
         bytes.extend(masked_frame(0x00, &vec![b' '; 1 << 19]));
     }
-    closed_with(1009, &bytes).await;
+    closed_with(&runtime, 1009, &bytes).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_length_that_nobody_can_send_is_refused_before_it_comes() {
+async fn a_length_that_nobody_can_send_is_refused_before_it_comes(runtime: impl Runtime) {
     let mut head = vec![0x81, 0x80 | 127];
     head.extend_from_slice(&(1_u64 << 62).to_be_bytes());
     head.extend_from_slice(&[0; 4]);
-    closed_with(1009, &head).await;
+    closed_with(&runtime, 1009, &head).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_unmasked_frame_is_a_protocol_error() {
-    closed_with(1002, b"\x81\x02{}").await;
+async fn an_unmasked_frame_is_a_protocol_error(runtime: impl Runtime) {
+    closed_with(&runtime, 1002, b"\x81\x02{}").await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn reserved_opcodes_and_bits_are_protocol_errors() {
+async fn reserved_opcodes_and_bits_are_protocol_errors(runtime: impl Runtime) {
     for first in [0x83, 0x8b, 0xc1, 0xa1, 0x91] {
-        closed_with(1002, &masked_frame(first, b"{}")).await;
+        closed_with(&runtime, 1002, &masked_frame(first, b"{}")).await;
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn frames_out_of_their_order_are_protocol_errors() {
+async fn frames_out_of_their_order_are_protocol_errors(runtime: impl Runtime) {
     // A continuation of nothing, a new message inside another, a ping in fragments.
-    closed_with(1002, &masked_frame(0x80, b"{}")).await;
-    closed_with(1002, &[masked_frame(0x01, b"{"), masked_frame(0x81, b"{}")].concat()).await;
-    closed_with(1002, &masked_frame(0x09, b"x")).await;
+    closed_with(&runtime, 1002, &masked_frame(0x80, b"{}")).await;
+    closed_with(&runtime, 1002, &[masked_frame(0x01, b"{"), masked_frame(0x81, b"{}")].concat()).await;
+    closed_with(&runtime, 1002, &masked_frame(0x09, b"x")).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn text_that_is_no_utf_8_is_refused() {
-    closed_with(1007, &masked_frame(0x81, b"{\"jsonrpc\":\"\xff\"}")).await;
+async fn text_that_is_no_utf_8_is_refused(runtime: impl Runtime) {
+    closed_with(&runtime, 1007, &masked_frame(0x81, b"{\"jsonrpc\":\"\xff\"}")).await;
     // A character that is cut off, in the last fragment.
-    closed_with(1007, &[masked_frame(0x01, b"{\"x\":\""), masked_frame(0x80, b"\xe2\x82")].concat()).await;
+    closed_with(&runtime, 1007, &[masked_frame(0x01, b"{\"x\":\""), masked_frame(0x80, b"\xe2\x82")].concat()).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_close_frame_without_sense_ends_the_connection_and_nothing_else() {
+async fn a_close_frame_without_sense_ends_the_connection_and_nothing_else(runtime: impl Runtime) {
     for payload in [&b""[..], b"\x03", b"\x03\xe8bye", b"\x00\x00", b"\xff\xff\xff"] {
-        let server = Server::start().await;
+        let server = Server::start(&runtime).await;
         let mut peer = server.connect();
         let session = peer.greet();
         peer.bytes(&masked_frame(0x88, payload));
@@ -246,9 +233,8 @@ async fn a_close_frame_without_sense_ends_the_connection_and_nothing_else() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_message_in_fragments_is_one_message() {
-    let server = Server::start().await;
+async fn a_message_in_fragments_is_one_message(runtime: impl Runtime) {
+    let server = Server::start(&runtime).await;
     let mut peer = server.connect();
     peer.greet();
     let text = r#"{"jsonrpc":"2.0","id":77,"method":"echo","params":{"text":"äöü€"}}"#.as_bytes();
@@ -266,9 +252,8 @@ async fn a_message_in_fragments_is_one_message() {
     server.serves_another();
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn deep_nesting_is_answered() {
-    let server = Server::start().await;
+async fn deep_nesting_is_answered(runtime: impl Runtime) {
+    let server = Server::start(&runtime).await;
     for (open, close) in [("[", "]"), (r#"{"a":"#, "}")] {
         let mut peer = server.connect();
         peer.greet();
@@ -285,9 +270,8 @@ async fn deep_nesting_is_answered() {
     server.serves_another();
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_unknown_path_is_404() {
-    let server = Server::start().await;
+async fn an_unknown_path_is_404(runtime: impl Runtime) {
+    let server = Server::start(&runtime).await;
     for path in ["/other", "/strict/", "//", "/%2e", "/?x/other/../.."] {
         let (head, _) = Peer::handshake(server.address, path, &[]).unwrap();
         assert_eq!(head.status, if path.starts_with("/?") { 101 } else { 404 }, "{path}");
@@ -295,32 +279,30 @@ async fn an_unknown_path_is_404() {
     server.serves_another();
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn origins_are_checked() {
-    async fn status(options: PathOptions, origin: impl Fn(SocketAddr) -> String) -> u16 {
-        let server = Server::with(options, ServerLimits::new()).await;
+async fn origins_are_checked(runtime: impl Runtime) {
+    async fn status(runtime: &impl Runtime, options: PathOptions, origin: impl Fn(SocketAddr) -> String) -> u16 {
+        let server = Server::with(runtime, options, ServerLimits::new()).await;
         let (head, _) = Peer::handshake(server.address, "/", &[("Origin", &origin(server.address))]).unwrap();
         server.serves_another();
         head.status
     }
-    assert_eq!(status(PathOptions::new(), |_| "http://elsewhere.example".into()).await, 403);
-    assert_eq!(status(PathOptions::new(), |_| "null".into()).await, 403);
-    assert_eq!(status(PathOptions::new(), |address| format!("http://{address}")).await, 101);
-    assert_eq!(status(PathOptions::new(), |address| address.to_string()).await, 101);
-    assert_eq!(status(PathOptions::new().allowed_origin("*"), |_| "http://elsewhere.example".into()).await, 101);
-    assert_eq!(status(PathOptions::new().allowed_origin("https://a.example"), |_| "https://a.example".into()).await, 101);
-    assert_eq!(status(PathOptions::new().allowed_origin("https://a.example"), |_| "http://a.example".into()).await, 403);
+    assert_eq!(status(&runtime, PathOptions::new(), |_| "http://elsewhere.example".into()).await, 403);
+    assert_eq!(status(&runtime, PathOptions::new(), |_| "null".into()).await, 403);
+    assert_eq!(status(&runtime, PathOptions::new(), |address| format!("http://{address}")).await, 101);
+    assert_eq!(status(&runtime, PathOptions::new(), |address| address.to_string()).await, 101);
+    assert_eq!(status(&runtime, PathOptions::new().allowed_origin("*"), |_| "http://elsewhere.example".into()).await, 101);
+    assert_eq!(status(&runtime, PathOptions::new().allowed_origin("https://a.example"), |_| "https://a.example".into()).await, 101);
+    assert_eq!(status(&runtime, PathOptions::new().allowed_origin("https://a.example"), |_| "http://a.example".into()).await, 403);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_handshake_that_never_ends_is_ended() {
+async fn a_handshake_that_never_ends_is_ended(runtime: impl Runtime) {
     let limits = || {
         let mut limits = ServerLimits::new();
         limits.handshake_timeout = Duration::from_millis(150);
         limits
     };
     for bytes in [&b""[..], b"G", b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n"] {
-        let server = Server::with(PathOptions::new(), limits()).await;
+        let server = Server::with(&runtime, PathOptions::new(), limits()).await;
         let mut stream = Peer::open(server.address).unwrap();
         stream.write_all(bytes).unwrap();
         assert_eq!(Peer::read_head(&mut stream).unwrap().status, 408);
@@ -330,11 +312,10 @@ async fn a_handshake_that_never_ends_is_ended() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn unfinished_handshakes_are_bounded() {
+async fn unfinished_handshakes_are_bounded(runtime: impl Runtime) {
     let mut limits = ServerLimits::new();
     limits.max_handshakes = 4;
-    let server = Server::with(PathOptions::new(), limits).await;
+    let server = Server::with(&runtime, PathOptions::new(), limits).await;
     let waiting: Vec<_> = (0..5).map(|_| Peer::open(server.address).unwrap()).collect();
     let (send, answers) = mpsc::channel();
     for stream in &waiting {
@@ -348,15 +329,12 @@ async fn unfinished_handshakes_are_bounded() {
         let _ = stream.shutdown(std::net::Shutdown::Both);
     }
     // The places are free when the server has seen those connections end.
-    while Peer::handshake(server.address, "/", &[]).map_or(0, |(head, _)| head.status) != 101 {
-        tokio::task::yield_now().await;
-    }
+    until(|| Peer::handshake(server.address, "/", &[]).map_or(0, |(head, _)| head.status) == 101).await;
     server.serves_another();
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_head_that_stops_is_nothing() {
-    let server = Server::start().await;
+async fn a_head_that_stops_is_nothing(runtime: impl Runtime) {
+    let server = Server::start(&runtime).await;
     for length in [0, 1, 10, 40] {
         let mut stream = Peer::open(server.address).unwrap();
         stream.write_all(&b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket"[..length]).unwrap();
@@ -368,9 +346,8 @@ async fn a_head_that_stops_is_nothing() {
     assert_eq!(server.handle.session_count(), 1);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn what_is_no_handshake_is_refused_with_a_status() {
-    let server = Server::start().await;
+async fn what_is_no_handshake_is_refused_with_a_status(runtime: impl Runtime) {
+    let server = Server::start(&runtime).await;
     let huge = format!("GET / HTTP/1.1\r\nX: {}\r\n\r\n", "x".repeat(64 * 1024));
     let many = format!("GET / HTTP/1.1\r\n{}\r\n", "X: y\r\n".repeat(500));
     for (request, status) in [
@@ -389,9 +366,8 @@ async fn what_is_no_handshake_is_refused_with_a_status() {
     server.serves_another();
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_session_that_is_not_ours_is_unknown_and_the_connection_can_be_used() {
-    let server = Server::start().await;
+async fn a_session_that_is_not_ours_is_unknown_and_the_connection_can_be_used(runtime: impl Runtime) {
+    let server = Server::start(&runtime).await;
     let mut peer = server.connect();
     for session in ["3f0b1a52-6d1c-4d0e-9a57-0123456789ab", "x", "", &"y".repeat(10_000)] {
         assert_eq!(peer.resume(session)["error"]["code"], 40007, "{session:.40}");
@@ -401,17 +377,15 @@ async fn a_session_that_is_not_ours_is_unknown_and_the_connection_can_be_used() 
     server.serves_another();
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_session_of_another_path_is_not_found() {
-    let server = Server::start().await;
+async fn a_session_of_another_path_is_not_found(runtime: impl Runtime) {
+    let server = Server::start(&runtime).await;
     let session = server.connect().greet();
     assert_eq!(Peer::connect(server.address, "/strict").resume(&session)["error"]["code"], 40007);
     assert_eq!(server.connect().resume(&session)["result"]["value"], "reconnection successful");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn whoever_guesses_session_ids_is_shown_out() {
-    let server = Server::start().await;
+async fn whoever_guesses_session_ids_is_shown_out(runtime: impl Runtime) {
+    let server = Server::start(&runtime).await;
     let mut peer = server.connect();
     for number in 0..40 {
         let text = json!({ "jsonrpc": "2.0", "id": number, "method": "connect", "params": { "sessionId": format!("guess {number}") } });
@@ -425,3 +399,32 @@ async fn whoever_guesses_session_ids_is_shown_out() {
     assert_eq!(peer.closed().map(|close| close.0), Some(1008));
     server.serves_another();
 }
+
+bowline_tests::both![
+    bad_json_is_a_parse_error,
+    what_is_no_request_is_an_invalid_request,
+    params_of_the_wrong_type_name_the_field,
+    an_unknown_method_is_not_found,
+    answers_that_nobody_waits_for_are_dropped,
+    the_second_answer_to_a_question_is_dropped,
+    a_binary_frame_costs_the_connection_not_the_session,
+    two_megabytes_cost_the_connection_not_the_session,
+    two_megabytes_in_fragments_cost_the_connection_too,
+    a_length_that_nobody_can_send_is_refused_before_it_comes,
+    an_unmasked_frame_is_a_protocol_error,
+    reserved_opcodes_and_bits_are_protocol_errors,
+    frames_out_of_their_order_are_protocol_errors,
+    text_that_is_no_utf_8_is_refused,
+    a_close_frame_without_sense_ends_the_connection_and_nothing_else,
+    a_message_in_fragments_is_one_message,
+    deep_nesting_is_answered,
+    an_unknown_path_is_404,
+    origins_are_checked,
+    a_handshake_that_never_ends_is_ended,
+    unfinished_handshakes_are_bounded,
+    a_head_that_stops_is_nothing,
+    what_is_no_handshake_is_refused_with_a_status,
+    a_session_that_is_not_ours_is_unknown_and_the_connection_can_be_used,
+    a_session_of_another_path_is_not_found,
+    whoever_guesses_session_ids_is_shown_out,
+];

@@ -1,19 +1,63 @@
 //! The client on real sockets: what it promises, and what it makes of servers that keep no promise.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "in a test a panic is the failure")]
 
-use bowline_tests::sockets::{BadServer, Proxy, run, soon, wait_for};
-use bowline_tokio::{
-    CallError, Client, ClientBuilder, CloseReason, ConnectError, ConnectionEvent, Context, Dialect, ErrorObject, FirstConnect,
-    HandlerError, InFlight, NotifyError, Reconnect, Router, ServerHandle, SessionKept, TokioRuntime,
+use async_channel::{Receiver, unbounded};
+use bowline::{
+    BoxStream, CallError, Client, ClientBuilder, CloseReason, ConnectError, ConnectionEvent, Context, Dialect, ErrorObject, FirstConnect,
+    HandlerError, InFlight, NotifyError, Reconnect, Router, Runtime, ServerHandle, SessionKept,
 };
-use futures_util::future;
+use bowline_tests::sockets::{BadServer, Proxy, Rig, Watched, soon, wait_for};
+use futures_util::future::{self, RemoteHandle};
 use serde_json::{Value, json};
+use std::future::Future;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
-use tokio::sync::Notify;
-use tokio::sync::mpsc::unbounded_channel;
+use std::time::{Duration, Instant};
 use tungstenite::Message;
+
+/// A runtime that knows how many of its tasks have not ended.
+#[derive(Clone)]
+struct Counted<R> {
+    runtime: R,
+    tasks: Arc<Watched<usize>>,
+}
+
+impl<R: Runtime> Runtime for Counted<R> {
+    type Listener = R::Listener;
+    type Timer = R::Timer;
+
+    fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
+        struct Alive(Arc<Watched<usize>>);
+        impl Drop for Alive {
+            fn drop(&mut self) {
+                self.0.update(|alive| *alive -= 1);
+            }
+        }
+        self.tasks.update(|alive| *alive += 1);
+        let alive = Alive(Arc::clone(&self.tasks));
+        self.runtime.spawn(async move {
+            let _alive = alive;
+            future.await;
+        });
+    }
+
+    fn timer(&self, at: Instant) -> R::Timer {
+        self.runtime.timer(at)
+    }
+
+    async fn bind(&self, address: &str) -> io::Result<(R::Listener, SocketAddr)> {
+        self.runtime.bind(address).await
+    }
+
+    async fn accept(&self, listener: &R::Listener) -> io::Result<(BoxStream, Option<SocketAddr>)> {
+        self.runtime.accept(listener).await
+    }
+
+    async fn connect(&self, host: &str, port: u16) -> io::Result<BoxStream> {
+        self.runtime.connect(host, port).await
+    }
+}
 
 const SESSION: &str = "00000000-0000-4000-8000-000000000001";
 const BACK: ConnectionEvent = ConnectionEvent::Reconnected(SessionKept::Same);
@@ -24,18 +68,18 @@ struct Server {
     handle: ServerHandle,
     closed: Arc<Mutex<Vec<CloseReason>>>,
     /// `hold` has been reached.
-    held: Arc<Notify>,
+    held: Receiver<()>,
 }
 
 impl Server {
-    async fn start() -> Self {
-        let (closed, held) = (Arc::<Mutex<Vec<CloseReason>>>::default(), Arc::<Notify>::default());
-        let (closing, reached) = (Arc::clone(&closed), Arc::clone(&held));
+    async fn start(runtime: &impl Runtime) -> Self {
+        let closed = Arc::<Mutex<Vec<CloseReason>>>::default();
+        let (closing, (reached, held)) = (Arc::clone(&closed), unbounded());
         let router = Router::new()
             .method("sum", async |numbers: Vec<i64>| Ok::<_, ErrorObject>(numbers.iter().sum::<i64>()))
             .method("double", async |number: u64| Ok::<_, ErrorObject>(2 * number))
             .method("fail", async |(): ()| -> Result<(), ErrorObject> {
-                Err(ErrorObject::new(1001, "no").with_data(bowline_tokio::Json::from_value(&json!({ "type": "NO" })).unwrap()))
+                Err(ErrorObject::new(1001, "no").with_data(bowline::Json::from_value(&json!({ "type": "NO" })).unwrap()))
             })
             .method_with("ask", async |method: String, cx: Context| -> Result<Value, HandlerError> {
                 Ok(json!({ "said": cx.session().call::<u32>(&method, 20).await? }))
@@ -46,44 +90,43 @@ impl Server {
             })
             .method_with("hold", move |(): (), cx: Context| {
                 cx.start_async();
-                reached.notify_one();
+                let _ = reached.try_send(());
                 future::pending::<Result<(), ErrorObject>>()
             })
             .on_close(move |_, reason| closing.lock().unwrap().push(reason));
-        let (address, handle) = run(bowline_tokio::server().path("/", router).bind("127.0.0.1:0").await.unwrap());
+        let (address, handle) = runtime.serve(runtime.server().path("/", router).bind("127.0.0.1:0").await.unwrap());
         Self { address, handle, closed, held }
     }
 
-    fn client(&self) -> ClientBuilder<TokioRuntime> {
-        bowline_tokio::client(&format!("ws://{}/", self.address))
+    fn client<R: Runtime>(&self, runtime: &R) -> ClientBuilder<R> {
+        runtime.client(&format!("ws://{}/", self.address))
     }
 }
 
-fn to(server: &BadServer) -> ClientBuilder<TokioRuntime> {
-    bowline_tokio::client(&server.url("/"))
+fn to<R: Runtime>(runtime: &R, server: &BadServer) -> ClientBuilder<R> {
+    runtime.client(&server.url("/"))
 }
 
 /// A call that is under way when this returns.
 fn started<T: serde::de::DeserializeOwned + Send + 'static>(
+    runtime: &impl Runtime,
     client: &Client,
     method: &'static str,
-) -> tokio::task::JoinHandle<Result<T, CallError>> {
+) -> RemoteHandle<Result<T, CallError>> {
     let session = client.session().clone();
-    tokio::spawn(async move { session.call::<T>(method, ()).await })
+    runtime.start(async move { session.call::<T>(method, ()).await })
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn thousands_of_calls_at_once_are_each_answered_with_their_own_result() {
-    let server = Server::start().await;
-    let client = server.client().connect().await.unwrap();
+async fn thousands_of_calls_at_once_are_each_answered_with_their_own_result(runtime: impl Runtime) {
+    let server = Server::start(&runtime).await;
+    let client = server.client(&runtime).connect().await.unwrap();
     let answers: Vec<u64> = soon(future::try_join_all((0..5000_u64).map(|number| client.call("double", number)))).await.unwrap();
     assert_eq!(answers, (0..5000).map(|number| 2 * number).collect::<Vec<_>>());
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn every_kind_of_error_is_told_apart() {
-    let server = Server::start().await;
-    let client = server.client().connect().await.unwrap();
+async fn every_kind_of_error_is_told_apart(runtime: impl Runtime) {
+    let server = Server::start(&runtime).await;
+    let client = server.client(&runtime).connect().await.unwrap();
     let Err(CallError::Peer(error)) = client.call::<()>("fail", ()).await else { panic!("no error") };
     assert_eq!((error.code, &*error.message, error.data.unwrap().as_str()), (1001, "no", r#"{"type":"NO"}"#));
     assert!(matches!(client.call::<()>("nothing", ()).await, Err(CallError::Peer(error)) if error.code == -32601));
@@ -95,21 +138,20 @@ async fn every_kind_of_error_is_told_apart() {
     assert!(matches!(client.notify("sum", &unwritable).await, Err(NotifyError::Encode(_))));
     assert_eq!(client.notify("ping", ()).await, Err(NotifyError::ReservedMethod));
     assert_eq!(client.call::<i64>("sum", [1, 2]).await, Ok(3), "and it goes on");
-    let held = started::<()>(&client, "hold");
-    soon(server.held.notified()).await;
+    let held = started::<()>(&runtime, &client, "hold");
+    soon(server.held.recv()).await.unwrap();
     client.close().await;
-    assert_eq!(soon(held).await.unwrap(), Err(CallError::Closed));
+    assert_eq!(soon(held).await, Err(CallError::Closed));
     assert_eq!(client.call::<i64>("sum", [1]).await, Err(CallError::Closed));
     assert_eq!(client.try_notify("sum", ()), Err(NotifyError::Closed));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_server_asks_and_the_clients_router_answers() {
-    let server = Server::start().await;
+async fn the_server_asks_and_the_clients_router_answers(runtime: impl Runtime) {
+    let server = Server::start(&runtime).await;
     let service = Router::new()
         .method("half", async |number: u32| Ok::<_, ErrorObject>(number / 2))
         .method("refuse", async |_: u32| -> Result<(), ErrorObject> { Err(ErrorObject::new(77, "no wish to")) });
-    let client = server.client().service(service).connect().await.unwrap();
+    let client = server.client(&runtime).service(service).connect().await.unwrap();
     assert_eq!(client.call::<Value>("ask", "half").await.unwrap()["said"], 10);
     // The handler passes on what it got, which is no answer of its own: an internal error.
     for method in ["refuse", "unknown"] {
@@ -117,14 +159,13 @@ async fn the_server_asks_and_the_clients_router_answers() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_saved_session_is_found_again_and_reconnect_keeps_it() {
-    let server = Server::start().await;
-    let client = server.client().connect().await.unwrap();
+async fn a_saved_session_is_found_again_and_reconnect_keeps_it(runtime: impl Runtime) {
+    let server = Server::start(&runtime).await;
+    let client = server.client(&runtime).connect().await.unwrap();
     assert_eq!(client.call::<u32>("count", ()).await, Ok(1));
     let id = client.session_id().unwrap();
     client.close().await;
-    let client = server.client().session(id.clone()).connect().await.unwrap();
+    let client = server.client(&runtime).session(id.clone()).connect().await.unwrap();
     assert_eq!((client.call::<u32>("count", ()).await, client.session_id()), (Ok(2), Some(id)));
     let mut events = client.events();
     client.reconnect();
@@ -133,9 +174,8 @@ async fn a_saved_session_is_found_again_and_reconnect_keeps_it() {
     assert_eq!(server.handle.session_count(), 1);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_heartbeat_goes_on_and_off_and_its_pings_look_as_they_should() {
-    let (send, mut pings) = tokio::sync::mpsc::unbounded_channel();
+async fn the_heartbeat_goes_on_and_off_and_its_pings_look_as_they_should(runtime: impl Runtime) {
+    let (send, pings) = unbounded();
     let server = BadServer::on_websocket(move |_, conversation| {
         conversation.greet(SESSION)?;
         loop {
@@ -145,11 +185,11 @@ async fn the_heartbeat_goes_on_and_off_and_its_pings_look_as_they_should() {
             } else {
                 conversation.answer(&message, &json!({ "value": 1 }))?;
             }
-            let _ = send.send(message);
+            let _ = send.try_send(message);
         }
     })
     .unwrap();
-    let client = to(&server).connect().await.unwrap();
+    let client = to(&runtime, &server).connect().await.unwrap();
     assert_eq!(client.call::<u32>("quiet", ()).await, Ok(1));
     assert_eq!(soon(pings.recv()).await.unwrap()["method"], "quiet", "off by default");
     client.set_heartbeat(Some(Duration::from_millis(30)));
@@ -163,12 +203,11 @@ async fn the_heartbeat_goes_on_and_off_and_its_pings_look_as_they_should() {
     assert!(client.is_connected());
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_policy_says_whether_and_how_long_it_goes_on() {
-    let server = Server::start().await;
-    let proxy = Proxy::new(server.address).await.unwrap();
+async fn a_policy_says_whether_and_how_long_it_goes_on(runtime: impl Runtime) {
+    let server = Server::start(&runtime).await;
+    let proxy = Proxy::new(server.address).unwrap();
     let nowhere = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let client = || bowline_tokio::client(&proxy.url("/"));
+    let client = || runtime.client(&proxy.url("/"));
     let never = client().reconnect(Reconnect::Never).connect().await.unwrap();
     let brief = client().reconnect(Reconnect::For(Duration::from_millis(200))).connect().await.unwrap();
     let forever = client().connect().await.unwrap();
@@ -186,18 +225,24 @@ async fn a_policy_says_whether_and_how_long_it_goes_on() {
     wait_for(&mut events[2], |event| *event == BACK).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn it_can_be_closed_in_every_state() {
+async fn it_can_be_closed_in_every_state(runtime: impl Runtime) {
     // While it connects.
-    let silent = BadServer::on_tcp(|_, mut stream| std::io::copy(&mut stream, &mut std::io::sink()).map(drop)).unwrap();
-    let connecting = tokio::spawn(to(&silent).connect_timeout(Duration::from_secs(3600)).connect());
-    tokio::task::yield_now().await;
-    connecting.abort();
-    assert!(connecting.await.unwrap_err().is_cancelled());
+    let (tell, told) = unbounded();
+    let silent = BadServer::on_tcp(move |_, mut stream| {
+        let _ = tell.try_send("came");
+        let ended = std::io::copy(&mut stream, &mut std::io::sink());
+        let _ = tell.try_send("gone");
+        ended.map(drop)
+    })
+    .unwrap();
+    let connecting = runtime.start(to(&runtime, &silent).connect_timeout(Duration::from_secs(3600)).connect());
+    assert_eq!(soon(told.recv()).await, Ok("came"));
+    drop(connecting);
+    assert_eq!(soon(told.recv()).await, Ok("gone"));
     // While it is connected, while it waits for the next attempt, and twice.
-    let server = Server::start().await;
-    let proxy = Proxy::new(server.address).await.unwrap();
-    let client = bowline_tokio::client(&proxy.url("/")).connect().await.unwrap();
+    let server = Server::start(&runtime).await;
+    let proxy = Proxy::new(server.address).unwrap();
+    let client = runtime.client(&proxy.url("/")).connect().await.unwrap();
     let mut events = client.events();
     proxy.retarget(std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap());
     proxy.cut();
@@ -206,50 +251,39 @@ async fn it_can_be_closed_in_every_state() {
     wait_for(&mut events, |event| *event == ConnectionEvent::Closed(CloseReason::Application)).await;
     assert_eq!(events.next().await, None, "no attempt follows");
     soon(client.close()).await;
-    let client = server.client().close_message().connect().await.unwrap();
+    let client = server.client(&runtime).close_message().connect().await.unwrap();
     soon(client.close()).await;
     assert_eq!(*server.closed.lock().unwrap(), [CloseReason::ClientClosed]);
     assert_eq!(server.handle.session_count(), 1, "that of the client that could not say goodbye");
 }
 
-#[test]
-fn a_client_that_is_dropped_leaves_no_task_behind() {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    let server = runtime.block_on(Server::start());
-    let clients = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-    clients.block_on(async {
-        let client = server.client().connect().await.unwrap();
-        let (mut events, held) = (client.events(), started::<()>(&client, "hold"));
-        soon(server.held.notified()).await;
-        drop(client);
-        wait_for(&mut events, |event| *event == ConnectionEvent::Closed(CloseReason::Application)).await;
-        assert_eq!(held.await.unwrap(), Err(CallError::Closed));
-        soon(async {
-            while tokio::runtime::Handle::current().metrics().num_alive_tasks() > 0 {
-                tokio::task::yield_now().await;
-            }
-        })
-        .await;
-    });
+async fn a_client_that_is_dropped_leaves_no_task_behind(runtime: impl Runtime) {
+    let server = Server::start(&runtime).await;
+    let counted = Counted { runtime, tasks: Arc::default() };
+    let client = server.client(&counted).connect().await.unwrap();
+    let (mut events, held) = (client.events(), started::<()>(&counted, &client, "hold"));
+    soon(server.held.recv()).await.unwrap();
+    drop(client);
+    wait_for(&mut events, |event| *event == ConnectionEvent::Closed(CloseReason::Application)).await;
+    assert_eq!(held.await, Err(CallError::Closed));
+    soon(counted.tasks.wait_for(|alive| *alive == 0)).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_never_answers_costs_time_and_nothing_else() {
+async fn a_server_that_never_answers_costs_time_and_nothing_else(runtime: impl Runtime) {
     let server = BadServer::on_websocket(|_, conversation| {
         conversation.greet(SESSION)?;
         conversation.until_gone()
     })
     .unwrap();
-    let client = to(&server).request_timeout(Duration::from_millis(50)).connect().await.unwrap();
+    let client = to(&runtime, &server).request_timeout(Duration::from_millis(50)).connect().await.unwrap();
     assert_eq!(client.call::<()>("x", ()).await, Err(CallError::TimedOut));
     soon(client.close()).await;
     let mute = BadServer::on_websocket(|_, conversation| conversation.until_gone()).unwrap();
-    let error = to(&mute).connect_timeout(Duration::from_millis(50)).connect().await.unwrap_err();
+    let error = to(&runtime, &mute).connect_timeout(Duration::from_millis(50)).connect().await.unwrap_err();
     assert!(matches!(error, ConnectError::TimedOut), "{error}");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn answers_that_were_not_asked_for_and_garbage_are_passed_over() {
+async fn answers_that_were_not_asked_for_and_garbage_are_passed_over(runtime: impl Runtime) {
     let server = BadServer::on_websocket(|_, conversation| {
         conversation.greet(SESSION)?;
         loop {
@@ -269,15 +303,14 @@ async fn answers_that_were_not_asked_for_and_garbage_are_passed_over() {
         }
     })
     .unwrap();
-    let client = to(&server).connect().await.unwrap();
+    let client = to(&runtime, &server).connect().await.unwrap();
     for _ in 0..3 {
         assert_eq!(soon(client.call::<String>("x", ())).await, Ok("first".to_owned()));
     }
     assert!(client.is_connected());
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_answer_that_is_none_is_malformed() {
+async fn an_answer_that_is_none_is_malformed(runtime: impl Runtime) {
     let server = BadServer::on_websocket(|_, conversation| {
         conversation.greet(SESSION)?;
         loop {
@@ -286,13 +319,12 @@ async fn an_answer_that_is_none_is_malformed() {
         }
     })
     .unwrap();
-    let client = to(&server).connect().await.unwrap();
+    let client = to(&runtime, &server).connect().await.unwrap();
     let answer = soon(client.call::<String>("x", ())).await;
     assert!(matches!(answer, Err(CallError::Malformed(_))), "{answer:?}");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_connection_that_ends_without_a_word_or_with_nonsense_is_opened_again() {
+async fn a_connection_that_ends_without_a_word_or_with_nonsense_is_opened_again(runtime: impl Runtime) {
     for nonsense in [&b""[..], b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\x83\x00", b"\x81\x7f\x7f\xff\xff\xff\xff\xff\xff\xff", b"\x82\x01x"]
     {
         let server = BadServer::on_websocket(move |number, conversation| {
@@ -305,16 +337,15 @@ async fn a_connection_that_ends_without_a_word_or_with_nonsense_is_opened_again(
         })
         .unwrap();
         // A hook misses nothing: the connection may be back before anybody can ask for a stream of events.
-        let (send, mut events) = unbounded_channel();
-        let client = to(&server).on_event(move |event| drop(send.send(event.clone()))).connect().await;
+        let (send, events) = unbounded();
+        let client = to(&runtime, &server).on_event(move |event| drop(send.try_send(event.clone()))).connect().await;
         let Ok(client) = client else { panic!("{nonsense:?}: {client:?}") };
         while soon(events.recv()).await.unwrap() != BACK {}
         assert!(!client.is_closed());
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn forty_thousand_and_seven_to_everything_is_an_error_and_no_loop() {
+async fn forty_thousand_and_seven_to_everything_is_an_error_and_no_loop(runtime: impl Runtime) {
     let server = BadServer::on_websocket(|_, conversation| {
         loop {
             let request = conversation.read()?;
@@ -322,15 +353,14 @@ async fn forty_thousand_and_seven_to_everything_is_an_error_and_no_loop() {
         }
     })
     .unwrap();
-    let error = soon(to(&server).connect()).await.unwrap_err();
+    let error = soon(to(&runtime, &server).connect()).await.unwrap_err();
     assert!(matches!(&error, ConnectError::Refused(refusal) if refusal.code == 40007), "{error}");
-    let saved = bowline_tokio::SessionId::from_text(SESSION).unwrap();
-    let error = soon(to(&server).session(saved).connect()).await.unwrap_err();
+    let saved = bowline::SessionId::from_text(SESSION).unwrap();
+    let error = soon(to(&runtime, &server).session(saved).connect()).await.unwrap_err();
     assert!(matches!(&error, ConnectError::Refused(refusal) if refusal.code == 40007), "{error}");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_session_that_the_server_has_forgotten_is_replaced() {
+async fn a_session_that_the_server_has_forgotten_is_replaced(runtime: impl Runtime) {
     let server = BadServer::on_websocket(|number, conversation| {
         if number > 0 {
             let connect = conversation.read()?;
@@ -345,7 +375,7 @@ async fn a_session_that_the_server_has_forgotten_is_replaced() {
         conversation.until_gone()
     })
     .unwrap();
-    let client = to(&server).connect().await.unwrap();
+    let client = to(&runtime, &server).connect().await.unwrap();
     let mut events = client.events();
     assert_eq!(soon(client.call::<String>("x", ())).await, Err(CallError::Interrupted));
     wait_for(&mut events, |event| *event == RENEWED).await;
@@ -353,8 +383,7 @@ async fn a_session_that_the_server_has_forgotten_is_replaced() {
     assert_eq!(soon(client.call::<String>("x", ())).await, Ok("done".to_owned()));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn calls_in_flight_are_repeated_with_the_same_id_where_that_is_asked_for() {
+async fn calls_in_flight_are_repeated_with_the_same_id_where_that_is_asked_for(runtime: impl Runtime) {
     let ids = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&ids);
     let server = BadServer::on_websocket(move |number, conversation| {
@@ -368,14 +397,13 @@ async fn calls_in_flight_are_repeated_with_the_same_id_where_that_is_asked_for()
         conversation.until_gone()
     })
     .unwrap();
-    let client = to(&server).in_flight(InFlight::Repeat).connect().await.unwrap();
+    let client = to(&runtime, &server).in_flight(InFlight::Repeat).connect().await.unwrap();
     assert_eq!(soon(client.call::<String>("x", ())).await, Ok("done".to_owned()));
     let ids = ids.lock().unwrap();
     assert_eq!((ids.len(), &ids[0]), (2, &ids[1]));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_connect_answer_without_a_session_is_a_server_without_sessions() {
+async fn a_connect_answer_without_a_session_is_a_server_without_sessions(runtime: impl Runtime) {
     for connect in [json!({}), json!({ "value": "OK" }), json!("OK"), json!({ "sessionId": 5 })] {
         let answer = connect.clone();
         let server = BadServer::on_websocket(move |_, conversation| {
@@ -386,14 +414,13 @@ async fn a_connect_answer_without_a_session_is_a_server_without_sessions() {
             conversation.until_gone()
         })
         .unwrap();
-        let client = soon(to(&server).connect()).await;
+        let client = soon(to(&runtime, &server).connect()).await;
         let Ok(client) = client else { panic!("{connect}: {client:?}") };
         assert_eq!((soon(client.call::<u32>("x", ())).await, client.session_id()), (Ok(1), None), "{connect}");
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_knows_no_connect_serves_without_a_session() {
+async fn a_server_that_knows_no_connect_serves_without_a_session(runtime: impl Runtime) {
     let server = BadServer::on_websocket(|_, conversation| {
         let connect = conversation.read()?;
         conversation.refuse(&connect, -32601, "Method not found")?;
@@ -402,38 +429,35 @@ async fn a_server_that_knows_no_connect_serves_without_a_session() {
         conversation.until_gone()
     })
     .unwrap();
-    let client = to(&server).dialect(Dialect::Strict).connect().await.unwrap();
+    let client = to(&runtime, &server).dialect(Dialect::Strict).connect().await.unwrap();
     assert_eq!((client.call::<u32>("x", ()).await, client.session_id()), (Ok(5), None));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_http_answer_says_its_status() {
+async fn an_http_answer_says_its_status(runtime: impl Runtime) {
     for (answer, status) in [
         (&b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n"[..], 502),
         (b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n<html>", 200),
         (b"HTTP/1.1 301 Moved\r\nLocation: ws://elsewhere/\r\n\r\n", 301),
     ] {
         let server = BadServer::answering(answer).unwrap();
-        let error = to(&server).connect().await.unwrap_err();
+        let error = to(&runtime, &server).connect().await.unwrap_err();
         assert!(matches!(&error, ConnectError::Status(seen) if seen.as_u16() == status), "{error}");
         assert!(error.to_string().contains(&status.to_string()), "{error}");
     }
     for answer in [&b"220 mail.example ESMTP\r\n\r\n"[..], b"", b"HTTP/1.1 101 Switching Protocols\r\n\r\n", b"\x16\x03\x01"] {
         let server = BadServer::answering(answer).unwrap();
-        let error = to(&server).connect().await.unwrap_err();
+        let error = to(&runtime, &server).connect().await.unwrap_err();
         assert!(matches!(error, ConnectError::Handshake(_) | ConnectError::Unreachable(_)), "{answer:?}: {error}");
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_name_that_does_not_resolve_is_an_error_that_says_so() {
-    let error = soon(bowline_tokio::client("ws://no-such-host.invalid/").connect()).await.unwrap_err();
+async fn a_name_that_does_not_resolve_is_an_error_that_says_so(runtime: impl Runtime) {
+    let error = soon(runtime.client("ws://no-such-host.invalid/").connect()).await.unwrap_err();
     assert!(matches!(error, ConnectError::Unreachable(_)), "{error}");
     assert!(error.to_string().starts_with("cannot reach the server: "), "{error}");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_first_connection_may_wait_for_its_server() {
+async fn a_first_connection_may_wait_for_its_server(runtime: impl Runtime) {
     let failing = BadServer::on_websocket(|number, conversation| {
         if number < 3 {
             conversation.message(Message::Close(None))?;
@@ -445,13 +469,37 @@ async fn a_first_connection_may_wait_for_its_server() {
     .unwrap();
     let failures = Arc::new(Mutex::new(0));
     let counted = Arc::clone(&failures);
-    let client = to(&failing).first_connect(FirstConnect::Retry).backoff(Duration::from_millis(1), Duration::from_millis(5)).on_event(
-        move |event| {
+    let client = to(&runtime, &failing)
+        .first_connect(FirstConnect::Retry)
+        .backoff(Duration::from_millis(1), Duration::from_millis(5))
+        .on_event(move |event| {
             if matches!(event, ConnectionEvent::ConnectionFailed { retry_in: Some(_), .. }) {
                 *counted.lock().unwrap() += 1;
             }
-        },
-    );
+        });
     let client = soon(client.connect()).await.unwrap();
     assert_eq!((client.session_id().unwrap().reveal(), *failures.lock().unwrap()), (SESSION.to_owned(), 3));
 }
+
+bowline_tests::both![
+    thousands_of_calls_at_once_are_each_answered_with_their_own_result,
+    every_kind_of_error_is_told_apart,
+    the_server_asks_and_the_clients_router_answers,
+    a_saved_session_is_found_again_and_reconnect_keeps_it,
+    the_heartbeat_goes_on_and_off_and_its_pings_look_as_they_should,
+    a_policy_says_whether_and_how_long_it_goes_on,
+    a_client_that_is_dropped_leaves_no_task_behind,
+    it_can_be_closed_in_every_state,
+    a_server_that_never_answers_costs_time_and_nothing_else,
+    answers_that_were_not_asked_for_and_garbage_are_passed_over,
+    an_answer_that_is_none_is_malformed,
+    a_connection_that_ends_without_a_word_or_with_nonsense_is_opened_again,
+    forty_thousand_and_seven_to_everything_is_an_error_and_no_loop,
+    a_session_that_the_server_has_forgotten_is_replaced,
+    calls_in_flight_are_repeated_with_the_same_id_where_that_is_asked_for,
+    a_connect_answer_without_a_session_is_a_server_without_sessions,
+    a_server_that_knows_no_connect_serves_without_a_session,
+    an_http_answer_says_its_status,
+    a_name_that_does_not_resolve_is_an_error_that_says_so,
+    a_first_connection_may_wait_for_its_server,
+];

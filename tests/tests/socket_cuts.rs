@@ -1,15 +1,15 @@
 //! Nothing is lost, repeated or reordered when the network breaks: real sockets, through a proxy that breaks them.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "in a test a panic is the failure")]
 
+use async_channel::{Receiver, Sender, unbounded};
+use bowline::{CallError, Client, ConnectionEvent, Context, ErrorObject, PathOptions, Router, Runtime, ServerHandle, SessionKept};
 use bowline_tests::sockets::storm::{Cuts, Plan, storm};
-use bowline_tests::sockets::{Direction, Fate, Peer, Proxy, run, soon, wait_for};
-use bowline_tokio::{CallError, Client, ConnectionEvent, Context, ErrorObject, PathOptions, Router, ServerHandle, SessionKept};
+use bowline_tests::sockets::{Direction, Fate, Peer, Proxy, Rig, soon, wait_for};
 use futures_util::future;
 use serde_json::json;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tokio::sync::Notify;
 use tungstenite::Message;
 
 const LOST: ConnectionEvent = ConnectionEvent::Disconnected;
@@ -20,13 +20,14 @@ struct Server {
     address: SocketAddr,
     handle: ServerHandle,
     seen: Arc<Mutex<Vec<u64>>>,
-    go: Arc<Notify>,
-    held: Arc<Notify>,
+    go: Sender<()>,
+    held: Receiver<()>,
 }
 
 impl Server {
-    async fn start() -> Self {
-        let (seen, go, held) = (Arc::<Mutex<Vec<u64>>>::default(), Arc::<Notify>::default(), Arc::<Notify>::default());
+    async fn start(runtime: &impl Runtime) -> Self {
+        let seen = Arc::<Mutex<Vec<u64>>>::default();
+        let ((go, wait), (reached, held)) = (unbounded(), unbounded());
         let receive = || {
             let seen = Arc::clone(&seen);
             move |number: u64| {
@@ -34,19 +35,18 @@ impl Server {
                 async move { Ok::<_, ErrorObject>(number) }
             }
         };
-        let (wait, reached) = (Arc::clone(&go), Arc::clone(&held));
         let router =
             Router::new().method("call", receive()).method("note", receive()).method_with("hold", move |number: u64, cx: Context| {
-                let wait = Arc::clone(&wait);
-                reached.notify_one();
+                let wait: Receiver<()> = wait.clone();
+                let _ = reached.try_send(());
                 async move {
                     cx.start_async();
-                    wait.notified().await;
+                    let _ = wait.recv().await;
                     Ok::<_, ErrorObject>(number)
                 }
             });
-        let server = bowline_tokio::server().path_with("/", PathOptions::new(), router).bind("127.0.0.1:0").await.unwrap();
-        let (address, handle) = run(server);
+        let server = runtime.server().path_with("/", PathOptions::new(), router).bind("127.0.0.1:0").await.unwrap();
+        let (address, handle) = runtime.serve(server);
         Self { address, handle, seen, go, held }
     }
 
@@ -55,13 +55,13 @@ impl Server {
     }
 }
 
-async fn connect(url: &str) -> Client {
-    bowline_tokio::client(url).connect().await.unwrap()
+async fn connect(runtime: &impl Runtime, url: &str) -> Client {
+    runtime.client(url).connect().await.unwrap()
 }
 
 /// A small conversation both ways, whose first two connections break as `fates` says.
-async fn converse(fates: [Fate; 2]) {
-    let report = soon(storm(Plan { calls: 8, notifications: 8, cuts: Cuts::At(fates) }, |_| {})).await.unwrap();
+async fn converse(runtime: &impl Runtime, fates: [Fate; 2]) {
+    let report = soon(storm(runtime, Plan { calls: 8, notifications: 8, cuts: Cuts::At(fates) }, |_| {})).await.unwrap();
     assert!(report.is_clean() && report.answered == 8, "{fates:?}: {report:?}");
 }
 
@@ -73,69 +73,63 @@ fn to_client(at: u64) -> Fate {
     Fate { to_server: None, to_client: Some(at) }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_cut_at_any_byte_towards_the_server_costs_nothing() {
+async fn a_cut_at_any_byte_towards_the_server_costs_nothing(runtime: impl Runtime) {
     for at in (1..1600).step_by(9) {
-        converse([to_server(at), Fate::default()]).await;
+        converse(&runtime, [to_server(at), Fate::default()]).await;
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_cut_at_any_byte_towards_the_client_costs_nothing() {
+async fn a_cut_at_any_byte_towards_the_client_costs_nothing(runtime: impl Runtime) {
     for at in (1..1600).step_by(9) {
-        converse([to_client(at), Fate::default()]).await;
+        converse(&runtime, [to_client(at), Fate::default()]).await;
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_second_cut_while_the_session_comes_back_costs_nothing() {
+async fn a_second_cut_while_the_session_comes_back_costs_nothing(runtime: impl Runtime) {
     for first in (300..1300).step_by(101) {
         for second in (150..600).step_by(47) {
             for fates in
                 [[to_server(first), to_client(second)], [to_client(first), to_server(second)], [to_server(first), to_server(second)]]
             {
-                converse(fates).await;
+                converse(&runtime, fates).await;
             }
         }
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_short_storm_loses_repeats_and_reorders_nothing() {
+async fn a_short_storm_loses_repeats_and_reorders_nothing(runtime: impl Runtime) {
     for seed in [1, 2] {
         let cuts = Cuts::Every { mean: Duration::from_millis(5), seed };
-        let report = storm(Plan { calls: 2000, notifications: 2000, cuts }, |_| {}).await.unwrap();
+        let report = storm(&runtime, Plan { calls: 2000, notifications: 2000, cuts }, |_| {}).await.unwrap();
         assert!(report.is_clean() && report.answered == 2000 && report.tally.cuts > 0, "{report:?}");
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_answer_given_while_the_client_is_away_waits_for_it() {
-    let server = Server::start().await;
-    let proxy = Proxy::new(server.address).await.unwrap();
-    let client = connect(&proxy.url("/")).await;
+async fn an_answer_given_while_the_client_is_away_waits_for_it(runtime: impl Runtime) {
+    let server = Server::start(&runtime).await;
+    let proxy = Proxy::new(server.address).unwrap();
+    let client = connect(&runtime, &proxy.url("/")).await;
     let mut events = client.events();
-    let call = tokio::spawn({
+    let call = runtime.start({
         let client = client.clone();
         async move { client.call::<u64>("hold", 7).await }
     });
-    soon(server.held.notified()).await;
+    soon(server.held.recv()).await.unwrap();
     // New connections lead nowhere for the time being.
     let nowhere = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     proxy.retarget(nowhere);
     assert_eq!(proxy.cut(), 1);
     wait_for(&mut events, |event| *event == LOST).await;
-    server.go.notify_one();
+    server.go.try_send(()).unwrap();
     proxy.retarget(server.address);
-    assert_eq!(soon(call).await.unwrap(), Ok(7));
+    assert_eq!(soon(call).await, Ok(7));
     wait_for(&mut events, |event| *event == BACK).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_silent_network_is_found_by_the_heartbeat() {
-    let server = Server::start().await;
-    let proxy = Proxy::new(server.address).await.unwrap();
-    let client = bowline_tokio::client(&proxy.url("/")).heartbeat(Duration::from_millis(100)).connect().await.unwrap();
+async fn a_silent_network_is_found_by_the_heartbeat(runtime: impl Runtime) {
+    let server = Server::start(&runtime).await;
+    let proxy = Proxy::new(server.address).unwrap();
+    let client = runtime.client(&proxy.url("/")).heartbeat(Duration::from_millis(100)).connect().await.unwrap();
     let mut events = client.events();
     assert_eq!(client.call::<u64>("call", 0).await, Ok(0));
     assert_eq!(proxy.stall(), 1);
@@ -146,11 +140,10 @@ async fn a_silent_network_is_found_by_the_heartbeat() {
     assert_eq!(server.seen(), (0..100).collect::<Vec<_>>());
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_old_connection_that_wakes_up_late_changes_nothing() {
-    let server = Server::start().await;
-    let proxy = Proxy::new(server.address).await.unwrap();
-    let client = connect(&proxy.url("/")).await;
+async fn an_old_connection_that_wakes_up_late_changes_nothing(runtime: impl Runtime) {
+    let server = Server::start(&runtime).await;
+    let proxy = Proxy::new(server.address).unwrap();
+    let client = connect(&runtime, &proxy.url("/")).await;
     let mut events = client.events();
     assert_eq!(client.call::<u64>("call", 0).await, Ok(0));
     proxy.stall();
@@ -171,11 +164,10 @@ async fn an_old_connection_that_wakes_up_late_changes_nothing() {
     assert_eq!(server.handle.session_count(), 1);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn half_a_connection_is_no_connection() {
-    let server = Server::start().await;
-    let proxy = Proxy::new(server.address).await.unwrap();
-    let client = connect(&proxy.url("/")).await;
+async fn half_a_connection_is_no_connection(runtime: impl Runtime) {
+    let server = Server::start(&runtime).await;
+    let proxy = Proxy::new(server.address).unwrap();
+    let client = connect(&runtime, &proxy.url("/")).await;
     let mut events = client.events();
     for (number, direction) in [(0, Direction::ToServer), (1, Direction::ToClient)] {
         assert_eq!(client.call::<u64>("call", number).await, Ok(number));
@@ -186,24 +178,22 @@ async fn half_a_connection_is_no_connection() {
     assert_eq!(server.seen(), [0, 1, 2]);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_session_belongs_to_whoever_named_it_last() {
-    let server = Server::start().await;
+async fn a_session_belongs_to_whoever_named_it_last(runtime: impl Runtime) {
+    let server = Server::start(&runtime).await;
     let mut first = Peer::connect(server.address, "/");
     let session = first.greet();
     let held = first.request("hold", &json!({ "value": 1 }));
-    soon(server.held.notified()).await;
+    soon(server.held.recv()).await.unwrap();
     let mut second = Peer::connect(server.address, "/");
     assert_eq!(second.resume(&session)["result"]["value"], "reconnection successful");
     assert_eq!(first.closed(), Some((4104, "Connection closed for reconnection".into())));
-    server.go.notify_one();
+    server.go.try_send(()).unwrap();
     let answer = second.read();
     assert_eq!((&answer["id"], &answer["result"]["value"]), (&json!(held), &json!(1)), "the answer follows the session");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn many_connections_that_claim_one_session_at_once_leave_it_one() {
-    let server = Server::start().await;
+async fn many_connections_that_claim_one_session_at_once_leave_it_one(runtime: impl Runtime) {
+    let server = Server::start(&runtime).await;
     let session = Peer::connect(server.address, "/").greet();
     let threads: Vec<_> = (0..16)
         .map(|number| {
@@ -232,23 +222,36 @@ async fn many_connections_that_claim_one_session_at_once_leave_it_one() {
     assert_eq!(server.handle.session_count(), 1);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_restart_of_the_server_is_a_new_session_and_calls_in_flight_are_interrupted() {
-    let before = Server::start().await;
-    let proxy = Proxy::new(before.address).await.unwrap();
-    let client = connect(&proxy.url("/")).await;
+async fn a_restart_of_the_server_is_a_new_session_and_calls_in_flight_are_interrupted(runtime: impl Runtime) {
+    let before = Server::start(&runtime).await;
+    let proxy = Proxy::new(before.address).unwrap();
+    let client = connect(&runtime, &proxy.url("/")).await;
     let (mut events, session) = (client.events(), client.session_id());
-    let call = tokio::spawn({
+    let call = runtime.start({
         let client = client.clone();
         async move { client.call::<u64>("hold", 1).await }
     });
-    soon(before.held.notified()).await;
-    let after = Server::start().await;
+    soon(before.held.recv()).await.unwrap();
+    let after = Server::start(&runtime).await;
     proxy.retarget(after.address);
     before.handle.shutdown(Duration::ZERO).await;
-    assert_eq!(soon(call).await.unwrap(), Err(CallError::Interrupted));
+    assert_eq!(soon(call).await, Err(CallError::Interrupted));
     wait_for(&mut events, |event| *event == ConnectionEvent::Reconnected(SessionKept::New)).await;
     assert_ne!(client.session_id(), session);
     assert_eq!(client.call::<u64>("call", 5).await, Ok(5));
     assert_eq!((before.seen(), after.seen()), (vec![], vec![5]));
 }
+
+bowline_tests::both![
+    a_cut_at_any_byte_towards_the_server_costs_nothing,
+    a_cut_at_any_byte_towards_the_client_costs_nothing,
+    a_second_cut_while_the_session_comes_back_costs_nothing,
+    a_short_storm_loses_repeats_and_reorders_nothing,
+    an_answer_given_while_the_client_is_away_waits_for_it,
+    a_silent_network_is_found_by_the_heartbeat,
+    an_old_connection_that_wakes_up_late_changes_nothing,
+    half_a_connection_is_no_connection,
+    a_session_belongs_to_whoever_named_it_last,
+    many_connections_that_claim_one_session_at_once_leave_it_one,
+    a_restart_of_the_server_is_a_new_session_and_calls_in_flight_are_interrupted,
+];

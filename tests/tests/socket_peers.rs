@@ -1,15 +1,17 @@
 //! Our client against a server that is not ours: jsonrpsee, plain JSON-RPC 2.0 without sessions.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "in a test a panic is the failure")]
 
-use bowline_tests::sockets::{Proxy, soon, wait_for};
-use bowline_tokio::{CallError, ConnectionEvent, Dialect};
+use ::tokio::runtime::{Builder, Runtime as Tokio};
+use bowline::{CallError, ConnectionEvent, Dialect, Runtime};
+use bowline_tests::sockets::{Proxy, Rig, soon, wait_for};
 use futures_util::future;
 use jsonrpsee::RpcModule;
-use jsonrpsee::server::{Server, ServerHandle};
+use jsonrpsee::server::Server;
 use jsonrpsee::types::ErrorObjectOwned;
 use std::net::SocketAddr;
 
-async fn start() -> (SocketAddr, ServerHandle) {
+/// It needs tokio, whatever our client runs on: dropping the second ends it.
+fn start() -> (SocketAddr, Tokio) {
     let mut module = RpcModule::new(());
     module
         .register_method("double", |params, (), _| -> Result<u64, ErrorObjectOwned> {
@@ -20,14 +22,18 @@ async fn start() -> (SocketAddr, ServerHandle) {
     module
         .register_method("fail", |_, (), _| -> Result<(), ErrorObjectOwned> { Err(ErrorObjectOwned::owned(7, "seven", Some("data"))) })
         .unwrap();
-    let server = Server::builder().build("127.0.0.1:0").await.unwrap();
-    (server.local_addr().unwrap(), server.start(module))
+    let tokio = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let server = tokio.block_on(Server::builder().build("127.0.0.1:0")).unwrap();
+    let address = server.local_addr().unwrap();
+    let inside = tokio.enter();
+    tokio.spawn(server.start(module).stopped());
+    drop(inside);
+    (address, tokio)
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_plain_server_is_called_without_a_session() {
-    let (address, _server) = start().await;
-    let client = bowline_tokio::client(&format!("ws://{address}/")).dialect(Dialect::Strict).connect().await.unwrap();
+async fn a_plain_server_is_called_without_a_session(runtime: impl Runtime) {
+    let (address, _server) = start();
+    let client = runtime.client(&format!("ws://{address}/")).dialect(Dialect::Strict).connect().await.unwrap();
     assert_eq!(client.session_id(), None);
     assert_eq!(client.call::<u64>("double", [21]).await, Ok(42));
     client.notify("double", [1]).await.unwrap();
@@ -40,11 +46,10 @@ async fn a_plain_server_is_called_without_a_session() {
     soon(client.close()).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn after_a_cut_a_plain_server_is_called_again() {
-    let (address, _server) = start().await;
-    let proxy = Proxy::new(address).await.unwrap();
-    let client = bowline_tokio::client(&proxy.url("/")).dialect(Dialect::Strict).connect().await.unwrap();
+async fn after_a_cut_a_plain_server_is_called_again(runtime: impl Runtime) {
+    let (address, _server) = start();
+    let proxy = Proxy::new(address).unwrap();
+    let client = runtime.client(&proxy.url("/")).dialect(Dialect::Strict).connect().await.unwrap();
     let mut events = client.events();
     for number in 0..3 {
         assert_eq!(client.call::<u64>("double", [number]).await, Ok(2 * number));
@@ -53,3 +58,5 @@ async fn after_a_cut_a_plain_server_is_called_again() {
     }
     assert_eq!(client.call::<u64>("double", [5]).await, Ok(10));
 }
+
+bowline_tests::both![a_plain_server_is_called_without_a_session, after_a_cut_a_plain_server_is_called_again,];

@@ -1,25 +1,25 @@
 //! The server's API end to end: handlers, events, attributes, limits, life, on real sockets.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "in a test a panic is the failure")]
 
-use bowline_tests::sockets::{Peer, Proxy, run, soon, wait_for};
-use bowline_tokio::{
-    CloseReason, ConnectionEvent, ErrorObject, Handler, HandlerError, PathOptions, Responder, Router, ServerHandle, ServerLimits, Session,
-    SessionKept, Transaction,
+use async_channel::{Receiver, Sender, unbounded};
+use bowline::{
+    CloseReason, ConnectionEvent, ErrorObject, Handler, HandlerError, PathOptions, Responder, Router, Runtime, ServerHandle, ServerLimits,
+    Session, SessionKept, Transaction,
 };
+use bowline_tests::sockets::{Peer, Proxy, Rig, soon, until, wait_for, within};
 use serde_json::{Value, json};
 use std::error::Error;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 /// What the handler was told, in order.
-type Told = UnboundedReceiver<String>;
+type Told = Receiver<String>;
 
 /// A handler that tells everything, and answers as its methods' names say.
 struct Probe {
-    tell: UnboundedSender<String>,
+    tell: Sender<String>,
     /// Sessions that were opened.
     sessions: Mutex<Vec<Session>>,
     /// Requests that somebody else will answer.
@@ -82,7 +82,7 @@ impl Handler for Probe {
 
 impl Probe {
     fn told(&self, what: &str) {
-        let _ = self.tell.send(what.to_owned());
+        let _ = self.tell.try_send(what.to_owned());
     }
 
     fn session(&self) -> Session {
@@ -123,23 +123,24 @@ struct Server {
 }
 
 impl Server {
-    async fn start(options: PathOptions) -> Self {
-        let (tell, told) = unbounded_channel();
+    async fn start(runtime: &impl Runtime, options: PathOptions) -> Self {
+        let (tell, told) = unbounded();
         let probe = Arc::new(Probe { tell, sessions: Mutex::default(), later: Mutex::default(), running: AtomicUsize::new(0) });
-        let server = bowline_tokio::server()
+        let server = runtime
+            .server()
             .path_with("/", options, Shared(Arc::clone(&probe)))
             .intercept(|head, attributes| {
                 if let Some(from) = head.header("x-from") {
                     attributes.set("from", from.to_owned());
                 }
-                if head.query() == Some("refuse") { Err(bowline_tokio::StatusCode::IM_A_TEAPOT) } else { Ok(()) }
+                if head.query() == Some("refuse") { Err(bowline::StatusCode::IM_A_TEAPOT) } else { Ok(()) }
             })
             .limits(ServerLimits::new());
-        let (address, handle) = run(server.bind("127.0.0.1:0").await.unwrap());
+        let (address, handle) = runtime.serve(server.bind("127.0.0.1:0").await.unwrap());
         Self { address, handle, probe, told }
     }
 
-    async fn expect(&mut self, wanted: &str) {
+    async fn expect(&self, wanted: &str) {
         assert_eq!(soon(self.told.recv()).await.unwrap(), wanted);
     }
 
@@ -148,9 +149,8 @@ impl Server {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_handler_is_told_of_every_turn_of_a_session() {
-    let mut server = Server::start(PathOptions::new().reconnection_timeout(Duration::from_millis(100))).await;
+async fn a_handler_is_told_of_every_turn_of_a_session(runtime: impl Runtime) {
+    let server = Server::start(&runtime, PathOptions::new().reconnection_timeout(Duration::from_millis(100))).await;
     let mut first = server.connect();
     let session = first.greet();
     server.expect("opened").await;
@@ -173,9 +173,8 @@ async fn a_handler_is_told_of_every_turn_of_a_session() {
     assert_eq!(server.handle.session_count(), 0);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn attributes_and_register_info_belong_to_the_session() {
-    let server = Server::start(PathOptions::new()).await;
+async fn attributes_and_register_info_belong_to_the_session(runtime: impl Runtime) {
+    let server = Server::start(&runtime, PathOptions::new()).await;
     let mut peer = server.connect();
     let session = peer.greet();
     assert_eq!(peer.call("registered", &json!({}))["result"]["new"], true);
@@ -188,18 +187,16 @@ async fn attributes_and_register_info_belong_to_the_session() {
     assert_eq!(other.call("registered", &json!({}))["result"]["info"], Value::Null);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_interceptor_adds_attributes_and_refuses() {
-    let server = Server::start(PathOptions::new()).await;
-    let name = bowline_tokio::HeaderName::from_static("x-from");
-    let client = bowline_tokio::client(&format!("ws://{}/", server.address)).header(name, "here".parse().unwrap());
+async fn an_interceptor_adds_attributes_and_refuses(runtime: impl Runtime) {
+    let server = Server::start(&runtime, PathOptions::new()).await;
+    let name = bowline::HeaderName::from_static("x-from");
+    let client = runtime.client(&format!("ws://{}/", server.address)).header(name, "here".parse().unwrap());
     assert_eq!(client.connect().await.unwrap().call::<String>("from", ()).await, Ok("here".to_owned()));
     assert_eq!(Peer::handshake(server.address, "/?refuse", &[]).unwrap().0.status, 418);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_answer_may_come_from_elsewhere_and_later_than_the_next() {
-    let mut server = Server::start(PathOptions::new()).await;
+async fn an_answer_may_come_from_elsewhere_and_later_than_the_next(runtime: impl Runtime) {
+    let server = Server::start(&runtime, PathOptions::new()).await;
     let mut peer = server.connect();
     peer.greet();
     server.expect("opened").await;
@@ -219,9 +216,8 @@ async fn an_answer_may_come_from_elsewhere_and_later_than_the_next() {
     assert_eq!(peer.call("silent", &json!({}))["result"]["value"], "");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_handler_that_panics_or_fails_is_an_internal_error_and_is_reported() {
-    let mut server = Server::start(PathOptions::new()).await;
+async fn a_handler_that_panics_or_fails_is_an_internal_error_and_is_reported(runtime: impl Runtime) {
+    let server = Server::start(&runtime, PathOptions::new()).await;
     let mut peer = server.connect();
     peer.greet();
     server.expect("opened").await;
@@ -236,18 +232,17 @@ async fn a_handler_that_panics_or_fails_is_an_internal_error_and_is_reported() {
     server.expect("note true [1]").await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_client_is_told_and_asked_while_it_is_there_and_while_it_is_not() {
-    let server = Server::start(PathOptions::new()).await;
-    let proxy = Proxy::new(server.address).await.unwrap();
-    let (send, mut received) = unbounded_channel();
+async fn the_client_is_told_and_asked_while_it_is_there_and_while_it_is_not(runtime: impl Runtime) {
+    let server = Server::start(&runtime, PathOptions::new()).await;
+    let proxy = Proxy::new(server.address).unwrap();
+    let (send, received) = unbounded();
     let service = Router::new()
         .method("event", move |number: u64| {
-            let _ = send.send(number);
+            let _ = send.try_send(number);
             async { Ok::<_, ErrorObject>(()) }
         })
         .method("question", async |(): ()| Ok::<_, ErrorObject>(42));
-    let client = bowline_tokio::client(&proxy.url("/")).service(service).connect().await.unwrap();
+    let client = runtime.client(&proxy.url("/")).service(service).connect().await.unwrap();
     let mut events = client.events();
     let session = server.probe.session();
     session.notify("event", 0).await.unwrap();
@@ -255,7 +250,7 @@ async fn the_client_is_told_and_asked_while_it_is_there_and_while_it_is_not() {
     proxy.retarget(std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap());
     proxy.cut();
     wait_for(&mut events, |event| *event == ConnectionEvent::Disconnected).await;
-    let asking = tokio::spawn({
+    let asking = runtime.start({
         let session = session.clone();
         async move { session.call::<u64>("question", ()).await }
     });
@@ -265,15 +260,14 @@ async fn the_client_is_told_and_asked_while_it_is_there_and_while_it_is_not() {
     proxy.retarget(server.address);
     client.reconnect();
     wait_for(&mut events, |event| *event == ConnectionEvent::Reconnected(SessionKept::Same)).await;
-    assert_eq!(soon(asking).await.unwrap(), Ok(42));
+    assert_eq!(soon(asking).await, Ok(42));
     for number in 0..100 {
-        assert_eq!(soon(received.recv()).await, Some(number));
+        assert_eq!(soon(received.recv()).await, Ok(number));
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn one_session_too_many_is_told_to_try_again_later() {
-    let server = Server::start(PathOptions::new().max_sessions(1)).await;
+async fn one_session_too_many_is_told_to_try_again_later(runtime: impl Runtime) {
+    let server = Server::start(&runtime, PathOptions::new().max_sessions(1)).await;
     let mut first = server.connect();
     first.greet();
     let mut second = server.connect();
@@ -284,10 +278,9 @@ async fn one_session_too_many_is_told_to_try_again_later() {
     server.connect().greet();
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn as_many_requests_run_at_once_as_the_path_allows() {
+async fn as_many_requests_run_at_once_as_the_path_allows(runtime: impl Runtime) {
     for allowed in [1, 3] {
-        let mut server = Server::start(PathOptions::new().concurrency(allowed)).await;
+        let server = Server::start(&runtime, PathOptions::new().concurrency(allowed)).await;
         let mut peer = server.connect();
         peer.greet();
         server.expect("opened").await;
@@ -303,45 +296,37 @@ async fn as_many_requests_run_at_once_as_the_path_allows() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_client_that_announced_pings_and_goes_silent_is_cut_and_may_come_back() {
-    let server = Server::start(PathOptions::new().ping_watchdog()).await;
-    let proxy = Proxy::new(server.address).await.unwrap();
+async fn a_client_that_announced_pings_and_goes_silent_is_cut_and_may_come_back(runtime: impl Runtime) {
+    let server = Server::start(&runtime, PathOptions::new().ping_watchdog()).await;
+    let proxy = Proxy::new(server.address).unwrap();
     let mut peer = Peer::connect(proxy.address(), "/");
     let session = peer.greet();
     peer.call("ping", &json!({ "interval": 50 }));
     proxy.stall();
     let watched = server.probe.session();
-    soon(async {
-        while watched.is_attached() {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await;
+    until(|| !watched.is_attached()).await;
     proxy.wake();
     assert_eq!(peer.closed(), Some((1000, "Close for not receive ping from client".into())));
     assert_eq!(server.connect().resume(&session)["result"]["value"], "reconnection successful");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_shuts_down_says_so() {
-    let mut server = Server::start(PathOptions::new()).await;
+async fn a_server_that_shuts_down_says_so(runtime: impl Runtime) {
+    let server = Server::start(&runtime, PathOptions::new()).await;
     let mut peer = server.connect();
     peer.greet();
     server.expect("opened").await;
     let handle = server.handle.clone();
-    let stopping = tokio::spawn(async move { handle.shutdown(Duration::from_secs(1)).await });
+    let stopping = runtime.start(async move { handle.shutdown(Duration::from_secs(1)).await });
     assert_eq!(peer.closed(), Some((1001, "Server is shutting down".into())));
     drop(peer);
-    soon(stopping).await.unwrap();
+    soon(stopping).await;
     server.expect("closed: Server is shutting down").await;
     assert!(Peer::open(server.address).and_then(|mut stream| Peer::read_head(&mut stream)).is_err());
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_reader_that_does_not_read_holds_up_its_own_session_only() {
-    let server = Server::start(PathOptions::new()).await;
-    let proxy = Proxy::new(server.address).await.unwrap();
+async fn a_reader_that_does_not_read_holds_up_its_own_session_only(runtime: impl Runtime) {
+    let server = Server::start(&runtime, PathOptions::new()).await;
+    let proxy = Proxy::new(server.address).unwrap();
     let mut slow = Peer::connect(proxy.address(), "/");
     slow.greet();
     let session = server.probe.session();
@@ -355,7 +340,7 @@ async fn a_reader_that_does_not_read_holds_up_its_own_session_only() {
             taken += 1;
         }
     };
-    assert!(tokio::time::timeout(Duration::from_secs(1), sending).await.is_err());
+    assert!(within(Duration::from_secs(1), sending).await.is_none());
     assert!(session.try_notify("event", ()).is_err(), "it is full");
     assert!(taken * 10_000 < 32 << 20, "{taken}");
     let mut other = server.connect();
@@ -365,3 +350,17 @@ async fn a_reader_that_does_not_read_holds_up_its_own_session_only() {
         assert_eq!(slow.read()["params"]["n"], json!(number));
     }
 }
+
+bowline_tests::both![
+    a_handler_is_told_of_every_turn_of_a_session,
+    attributes_and_register_info_belong_to_the_session,
+    an_interceptor_adds_attributes_and_refuses,
+    an_answer_may_come_from_elsewhere_and_later_than_the_next,
+    a_handler_that_panics_or_fails_is_an_internal_error_and_is_reported,
+    the_client_is_told_and_asked_while_it_is_there_and_while_it_is_not,
+    one_session_too_many_is_told_to_try_again_later,
+    as_many_requests_run_at_once_as_the_path_allows,
+    a_client_that_announced_pings_and_goes_silent_is_cut_and_may_come_back,
+    a_server_that_shuts_down_says_so,
+    a_reader_that_does_not_read_holds_up_its_own_session_only,
+];

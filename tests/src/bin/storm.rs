@@ -1,7 +1,9 @@
 //! A hundred thousand calls and notifications over real sockets that are cut every few milliseconds.
 
+use bowline_smol::SmolRuntime;
 use bowline_tests::sockets::storm::{Cuts, Plan, storm};
-use clap::Parser;
+use bowline_tokio::TokioRuntime;
+use clap::{Parser, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -21,6 +23,15 @@ struct Arguments {
     /// What the cuts are drawn from.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// The runtime of both sides.
+    #[arg(long, default_value = "tokio")]
+    runtime: Runtime,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Runtime {
+    Tokio,
+    Smol,
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
@@ -37,13 +48,17 @@ fn duration(text: &str) -> Result<Duration, String> {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let Arguments { calls, notifications, cut_every, seed } = Arguments::parse();
+    let Arguments { calls, notifications, cut_every, seed, runtime } = Arguments::parse();
     let bar = ProgressBar::new(calls + 2 * notifications);
     if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} messages, {per_sec}, {eta} left") {
         bar.set_style(style);
     }
     let plan = Plan { calls, notifications, cuts: Cuts::Every { mean: cut_every, seed } };
-    let report = storm(plan, |arrived| bar.set_position(arrived)).await;
+    let progress = |arrived| bar.set_position(arrived);
+    let report = match runtime {
+        Runtime::Tokio => storm(&TokioRuntime::new(), plan, progress).await,
+        Runtime::Smol => storm(&SmolRuntime::new(), plan, progress).await,
+    };
     bar.finish_and_clear();
     let report = match report {
         Ok(report) => report,

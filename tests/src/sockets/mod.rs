@@ -1,31 +1,43 @@
 //! Tests on real loopback sockets: a network that fails on command, a peer that writes any bytes, a server that misbehaves.
+//!
+//! Nothing here belongs to the runtime under test: the network, the peers and the clock by which a test loses its patience have threads of
+//! their own. What a test needs of its runtime it takes from [`Rig`].
 
 mod bad_server;
+mod both;
 mod peer;
 mod proxy;
+mod rig;
 pub mod storm;
+mod watched;
 
 pub use bad_server::{BadServer, Conversation};
+pub use both::{on_smol, on_smol_in_one_thread, on_tokio, on_tokio_in_one_thread};
 pub use peer::{Head, Peer, masked_frame};
 pub use proxy::{Direction, Fate, Proxy};
+pub use rig::Rig;
+pub use watched::Watched;
 
-use bowline_tokio::{BoundServer, ConnectionEvent, Events, ServerHandle, TokioRuntime};
+use bowline::{BoundServer, ConnectionEvent, Events, ServerHandle};
+use bowline_tokio::TokioRuntime;
+use futures_timer::Delay;
+use futures_util::future::{Either, select};
 use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::pin;
 use std::time::Duration;
 
 /// The longest that anything in a test may take; nothing waits for it to pass.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Runs `server` beside the test.
+/// Runs `server`, which is on tokio, beside the test.
 ///
 /// # Panics
 ///
 /// If it listens on no port.
 #[must_use]
-pub fn run(server: BoundServer<TokioRuntime>) -> (std::net::SocketAddr, ServerHandle) {
-    let (address, handle) = (server.local_addr().tcp().expect("a port"), server.handle());
-    tokio::spawn(server.serve());
-    (address, handle)
+pub fn run(server: BoundServer<TokioRuntime>) -> (SocketAddr, ServerHandle) {
+    TokioRuntime::new().serve(server)
 }
 
 /// What `future` gives.
@@ -34,7 +46,29 @@ pub fn run(server: BoundServer<TokioRuntime>) -> (std::net::SocketAddr, ServerHa
 ///
 /// If it takes longer than [`PATIENCE`].
 pub async fn soon<T>(future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(PATIENCE, future).await.expect("it happens in time")
+    within(PATIENCE, future).await.expect("it happens in time")
+}
+
+/// What `future` gives, or `None` if it takes longer than `time`, by a clock that is not the runtime's.
+pub async fn within<T>(time: Duration, future: impl Future<Output = T>) -> Option<T> {
+    match select(pin!(future), Delay::new(time)).await {
+        Either::Left((value, _)) => Some(value),
+        Either::Right(((), _)) => None,
+    }
+}
+
+/// Waits until `condition` holds, where nothing tells when it begins to.
+///
+/// # Panics
+///
+/// If it does not within [`PATIENCE`].
+pub async fn until(condition: impl Fn() -> bool) {
+    soon(async {
+        while !condition() {
+            Delay::new(Duration::from_millis(1)).await;
+        }
+    })
+    .await;
 }
 
 /// Waits for an event that fits.

@@ -1,15 +1,16 @@
-//! A TCP proxy that fails as networks fail: at a byte, or on command.
+//! A TCP proxy that fails as networks fail: at a byte, or on command. It has a thread of its own, whatever runtime is tested through it.
 
-use std::future::pending;
+use super::Watched;
+use smol::future::{or, try_zip};
+use smol::io::{AsyncReadExt, AsyncWriteExt};
+use smol::{Async, LocalExecutor};
+use socket2::SockRef;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 /// Which way bytes go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,15 +48,16 @@ type Fates = dyn Fn(u64) -> Fate + Send + Sync;
 pub struct Proxy {
     address: SocketAddr,
     shared: Arc<Shared>,
-    accepting: JoinHandle<()>,
+    thread: Option<JoinHandle<()>>,
 }
 
 struct Shared {
     target: Mutex<SocketAddr>,
     fates: Box<Fates>,
-    live: Mutex<Vec<watch::Sender<Mode>>>,
-    opened: watch::Sender<u64>,
+    /// The connections that exist: each is held by who carries it.
+    live: Mutex<Vec<Weak<Watched<Mode>>>>,
     cuts: AtomicU64,
+    stopping: Watched<bool>,
 }
 
 /// The connection broke here.
@@ -67,8 +69,8 @@ impl Proxy {
     /// # Errors
     ///
     /// If there is no socket to listen on.
-    pub async fn new(target: SocketAddr) -> io::Result<Self> {
-        Self::with_fates(target, |_| Fate::default()).await
+    pub fn new(target: SocketAddr) -> io::Result<Self> {
+        Self::with_fates(target, |_| Fate::default())
     }
 
     /// One that asks `fates` what will happen to each connection, by its number from 0.
@@ -76,18 +78,23 @@ impl Proxy {
     /// # Errors
     ///
     /// If there is no socket to listen on.
-    pub async fn with_fates(target: SocketAddr, fates: impl Fn(u64) -> Fate + Send + Sync + 'static) -> io::Result<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let address = listener.local_addr()?;
+    pub fn with_fates(target: SocketAddr, fates: impl Fn(u64) -> Fate + Send + Sync + 'static) -> io::Result<Self> {
+        let listener = Async::<TcpListener>::bind(([127, 0, 0, 1], 0))?;
+        let address = listener.get_ref().local_addr()?;
         let shared = Arc::new(Shared {
             target: Mutex::new(target),
             fates: Box::new(fates),
             live: Mutex::default(),
-            opened: watch::Sender::new(0),
             cuts: AtomicU64::new(0),
+            stopping: Watched::new(false),
         });
-        let accepting = tokio::spawn(accept(listener, Arc::clone(&shared)));
-        Ok(Self { address, shared, accepting })
+        let serving = Arc::clone(&shared);
+        // What it still carries when it stops is dropped with the executor, and so reset.
+        let thread = thread::spawn(move || {
+            let executor = LocalExecutor::new();
+            smol::block_on(executor.run(or(accept(&executor, &listener, &serving), serving.stopping.wait_for(|stopping| *stopping))));
+        });
+        Ok(Self { address, shared, thread: Some(thread) })
     }
 
     /// Where clients connect to.
@@ -133,23 +140,23 @@ impl Proxy {
         self.shared.cuts.load(Ordering::Relaxed)
     }
 
-    /// Waits until `count` connections have been opened since the beginning.
-    pub async fn opened(&self, count: u64) {
-        // The sender lives as long as this proxy.
-        let _ = self.shared.opened.subscribe().wait_for(|opened| *opened >= count).await;
-    }
-
     fn set(&self, mode: Mode) -> usize {
-        let mut live = lock(&self.shared.live);
-        live.retain(|connection| connection.send(mode).is_ok());
+        let live: Vec<Arc<Watched<Mode>>> = {
+            let mut live = lock(&self.shared.live);
+            live.retain(|connection| connection.strong_count() > 0);
+            live.iter().filter_map(Weak::upgrade).collect()
+        };
+        live.iter().for_each(|connection| connection.update(|now| *now = mode));
         live.len()
     }
 }
 
 impl Drop for Proxy {
     fn drop(&mut self) {
-        self.accepting.abort();
-        self.set(Mode::Cut);
+        self.shared.stopping.update(|stopping| *stopping = true);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
     }
 }
 
@@ -157,69 +164,58 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-async fn accept(listener: TcpListener, shared: Arc<Shared>) {
+async fn accept(executor: &LocalExecutor<'_>, listener: &Async<TcpListener>, shared: &Arc<Shared>) {
     for number in 0.. {
         let Ok((client, _)) = listener.accept().await else { return };
-        let (mode, watched) = watch::channel(Mode::Flow);
-        lock(&shared.live).push(mode);
-        let shared = Arc::clone(&shared);
-        tokio::spawn(async move {
+        let mode = Arc::new(Watched::new(Mode::Flow));
+        lock(&shared.live).push(Arc::downgrade(&mode));
+        let shared = Arc::clone(shared);
+        let carrying = async move {
             let target = *lock(&shared.target);
             // A server that is away is a connection that ends at once.
-            let Ok(server) = TcpStream::connect(target).await else { return };
-            shared.opened.send_modify(|opened| *opened += 1);
-            if carry(client, server, watched, (shared.fates)(number)).await.is_err() {
+            let Ok(server) = Async::<TcpStream>::connect(target).await else { return };
+            if carry(&client, &server, &mode, (shared.fates)(number)).await.is_err() {
                 shared.cuts.fetch_add(1, Ordering::Relaxed);
             }
-        });
+        };
+        executor.spawn(carrying).detach();
     }
 }
 
 /// Carries one connection to its end.
-async fn carry(client: TcpStream, server: TcpStream, mode: watch::Receiver<Mode>, fate: Fate) -> Result<(), Broken> {
-    for stream in [&client, &server] {
+async fn carry(client: &Async<TcpStream>, server: &Async<TcpStream>, mode: &Watched<Mode>, fate: Fate) -> Result<(), Broken> {
+    for stream in [client, server] {
         // What is dropped without a shutdown is reset, whether it was read or not.
-        let _ = stream.set_zero_linger();
-        let _ = stream.set_nodelay(true);
+        let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
+        let _ = stream.get_ref().set_nodelay(true);
     }
-    let ((client_in, client_out), (server_in, server_out)) = (client.into_split(), server.into_split());
-    let up = pump(Direction::ToServer, client_in, server_out, mode.clone(), fate.to_server);
-    let down = pump(Direction::ToClient, server_in, client_out, mode.clone(), fate.to_client);
-    tokio::select! {
-        done = async { tokio::try_join!(up, down) } => done.map(|_| ()),
-        broken = cut(mode) => Err(broken),
-    }
-}
-
-async fn cut(mut mode: watch::Receiver<Mode>) -> Broken {
-    if mode.wait_for(|mode| *mode == Mode::Cut).await.is_err() {
-        // Nobody can cut it any more.
-        pending::<()>().await;
-    }
-    Broken
+    let up = pump(Direction::ToServer, client, server, mode, fate.to_server);
+    let down = pump(Direction::ToClient, server, client, mode, fate.to_client);
+    let cut = async {
+        mode.wait_for(|mode| *mode == Mode::Cut).await;
+        Err(Broken)
+    };
+    or(async { try_zip(up, down).await.map(drop) }, cut).await
 }
 
 async fn pump(
     direction: Direction,
-    mut from: OwnedReadHalf,
-    mut to: OwnedWriteHalf,
-    mut mode: watch::Receiver<Mode>,
+    mut from: &Async<TcpStream>,
+    mut to: &Async<TcpStream>,
+    mode: &Watched<Mode>,
     mut left: Option<u64>,
-) -> Result<(OwnedReadHalf, OwnedWriteHalf), Broken> {
-    let mut buffer = [0; 16 * 1024];
+) -> Result<(), Broken> {
+    let mut buffer = vec![0; 16 * 1024];
     loop {
-        let read = tokio::select! {
-            read = from.read(&mut buffer) => read.map_err(|_| Broken)?,
-            () = halved(&mut mode, direction) => 0,
+        let halved = async {
+            mode.wait_for(|mode| *mode == Mode::Half(direction)).await;
+            Ok(0)
         };
-        let flows = mode.wait_for(|mode| *mode != Mode::Stall).await.is_ok();
-        if !flows {
-            return Err(Broken);
-        }
+        let read = or(from.read(&mut buffer), halved).await.map_err(|_| Broken)?;
+        mode.wait_for(|mode| *mode != Mode::Stall).await;
         if read == 0 {
-            let _ = to.shutdown().await;
-            // Both halves live until the other direction has ended too: dropping one would reset it.
-            return Ok((from, to));
+            let _ = to.get_ref().shutdown(Shutdown::Write);
+            return Ok(());
         }
         let allowed = left.map_or(read, |left| read.min(usize::try_from(left).unwrap_or(read)));
         to.write_all(&buffer[..allowed]).await.map_err(|_| Broken)?;
@@ -227,11 +223,5 @@ async fn pump(
         if left == Some(0) {
             return Err(Broken);
         }
-    }
-}
-
-async fn halved(mode: &mut watch::Receiver<Mode>, direction: Direction) {
-    if mode.wait_for(|mode| *mode == Mode::Half(direction)).await.is_err() {
-        pending::<()>().await;
     }
 }

@@ -1,16 +1,17 @@
 //! One client and one server over a network that breaks every few milliseconds, while both send all they can.
 
-use super::{Fate, Proxy, run};
+use super::{Fate, Proxy, Rig};
 use crate::sim::Tally;
 use crate::sim::model::Stream;
 use crate::sim::rng::Rng;
-use bowline_tokio::{CallError, Client, ConnectionEvent, Context, ErrorObject, FirstConnect, Router, Session, SessionKept};
+use bowline::{CallError, Client, ConnectionEvent, Context, ErrorObject, FirstConnect, Router, Runtime, Session, SessionKept};
+use futures_util::future::select;
 use std::future::pending;
 use std::io;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 use std::time::{Duration, Instant};
-use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
 
 /// Calls that wait for their answers at once.
 const WINDOW: usize = 512;
@@ -111,20 +112,18 @@ fn lock(ledger: &Shared) -> MutexGuard<'_, Ledger> {
 /// # Errors
 ///
 /// If there are no sockets, or the client cannot connect at all.
-pub async fn storm(plan: Plan, progress: impl Fn(u64)) -> io::Result<Report> {
+pub async fn storm(runtime: &impl Runtime, plan: Plan, progress: impl Fn(u64)) -> io::Result<Report> {
     let ledger = Shared::default();
-    let (address, server) = run(bowline_tokio::server().path("/", serving(plan, &ledger)).bind("127.0.0.1:0").await?);
-    let proxy = Proxy::with_fates(address, move |number| fate(plan.cuts, number)).await?;
+    let (address, server) = runtime.serve(runtime.server().path("/", serving(runtime, plan, &ledger)).bind("127.0.0.1:0").await?);
+    let proxy = Proxy::with_fates(address, move |number| fate(plan.cuts, number))?;
     let begun = Instant::now();
-    let client = connect(&proxy, &ledger).await?;
-    let sending = tokio::spawn(send(plan, client.clone(), Arc::clone(&ledger)));
+    let client = connect(runtime, &proxy, &ledger).await?;
+    let sending = runtime.start(send(runtime.clone(), plan, client.clone(), Arc::clone(&ledger)));
     let total = plan.calls + 2 * plan.notifications;
-    tokio::select! {
-        () = cut_again_and_again(plan, &proxy) => {}
-        () = watch(plan, total, &ledger, progress) => {}
-    }
+    let (cutting, watching) = (cut_again_and_again(runtime, plan, &proxy), watch(runtime, plan, total, &ledger, progress));
+    select(pin!(cutting), pin!(watching)).await;
     let took = begun.elapsed();
-    sending.abort();
+    drop(sending);
     client.close().await;
     server.shutdown(Duration::from_secs(1)).await;
     let mut ledger = lock(&ledger);
@@ -151,7 +150,7 @@ fn fate(cuts: Cuts, number: u64) -> Fate {
     }
 }
 
-fn serving(plan: Plan, ledger: &Shared) -> Router {
+fn serving(runtime: &impl Runtime, plan: Plan, ledger: &Shared) -> Router {
     let receive = |ledger: &Shared| {
         let ledger = Arc::clone(ledger);
         move |number: u64| {
@@ -159,11 +158,11 @@ fn serving(plan: Plan, ledger: &Shared) -> Router {
             async move { Ok::<_, ErrorObject>(number) }
         }
     };
-    let begin = Arc::clone(ledger);
+    let (runtime, begin) = (runtime.clone(), Arc::clone(ledger));
     // A session of which the client never learned has nothing to say.
     let begin = move |(): (), context: Context| {
         lock(&begin).begun += 1;
-        tokio::spawn(notify(plan, context.session().clone(), Arc::clone(&begin)));
+        runtime.spawn(notify(plan, context.session().clone(), Arc::clone(&begin)));
         async { Ok::<_, ErrorObject>(()) }
     };
     Router::new().method("call", receive(ledger)).method("note", receive(ledger)).method_with("begin", begin)
@@ -179,13 +178,14 @@ async fn notify(plan: Plan, session: Session, ledger: Shared) {
     }
 }
 
-async fn connect(proxy: &Proxy, ledger: &Shared) -> io::Result<Client> {
+async fn connect(runtime: &impl Runtime, proxy: &Proxy, ledger: &Shared) -> io::Result<Client> {
     let (received, renewed) = (Arc::clone(ledger), Arc::clone(ledger));
     let service = Router::new().method("note", move |number: u64| {
         lock(&received).arrived_at_client(number);
         async { Ok::<_, ErrorObject>(()) }
     });
-    let client = bowline_tokio::client(&proxy.url("/"))
+    let client = runtime
+        .client(&proxy.url("/"))
         .service(service)
         .on_event(move |event| {
             if *event == ConnectionEvent::Reconnected(SessionKept::New) {
@@ -199,31 +199,34 @@ async fn connect(proxy: &Proxy, ledger: &Shared) -> io::Result<Client> {
 }
 
 /// The client's calls and notifications, in turn.
-async fn send(plan: Plan, client: Client, ledger: Shared) {
+async fn send(runtime: impl Runtime, plan: Plan, client: Client, ledger: Shared) {
     if client.call::<()>("begin", ()).await.is_err() {
         return;
     }
-    let window = Arc::new(Semaphore::new(WINDOW));
-    let mut calls = JoinSet::new();
+    let (enter, leave) = async_channel::bounded(WINDOW);
     for round in 0..plan.calls.max(plan.notifications) {
         if round < plan.calls {
-            let Ok(place) = Arc::clone(&window).acquire_owned().await else { return };
+            if enter.send(()).await.is_err() {
+                return;
+            }
             let number = lock(&ledger).to_server.send();
             let session = client.session().clone();
             let mut call = Box::pin(async move { session.call::<u64>("call", number).await });
             // The first poll gives it its place in the order, and may find it answered already.
             match futures_util::poll!(&mut call) {
-                std::task::Poll::Ready(outcome) => lock(&ledger).settle(number, outcome),
-                std::task::Poll::Pending => {
-                    let ledger = Arc::clone(&ledger);
-                    calls.spawn(async move {
+                Poll::Ready(outcome) => {
+                    lock(&ledger).settle(number, outcome);
+                    let _ = leave.try_recv();
+                }
+                Poll::Pending => {
+                    let (ledger, leave) = (Arc::clone(&ledger), leave.clone());
+                    runtime.spawn(async move {
                         let outcome = call.await;
                         lock(&ledger).settle(number, outcome);
-                        drop(place);
+                        let _ = leave.try_recv();
                     });
                 }
             }
-            while calls.try_join_next().is_some() {}
         }
         if round < plan.notifications {
             let number = lock(&ledger).to_server.send();
@@ -232,22 +235,21 @@ async fn send(plan: Plan, client: Client, ledger: Shared) {
             }
         }
     }
-    calls.join_all().await;
 }
 
 /// Cuts until it is dropped.
-async fn cut_again_and_again(plan: Plan, proxy: &Proxy) {
+async fn cut_again_and_again(runtime: &impl Runtime, plan: Plan, proxy: &Proxy) {
     let Cuts::Every { mean, seed } = plan.cuts else { return pending().await };
     let mut random = Rng::new(seed);
     let mean = u64::try_from(mean.as_micros()).unwrap_or(u64::MAX / 4).max(1);
     loop {
-        tokio::time::sleep(Duration::from_micros(random.between(mean / 2, mean + mean / 2))).await;
+        runtime.sleep(Duration::from_micros(random.between(mean / 2, mean + mean / 2))).await;
         proxy.cut();
     }
 }
 
 /// Ends when all has arrived, or nothing arrives any more.
-async fn watch(plan: Plan, total: u64, ledger: &Shared, progress: impl Fn(u64)) {
+async fn watch(runtime: &impl Runtime, plan: Plan, total: u64, ledger: &Shared, progress: impl Fn(u64)) {
     let (mut seen, mut since) = (0, Instant::now());
     loop {
         let (messages, settled) = {
@@ -263,6 +265,6 @@ async fn watch(plan: Plan, total: u64, ledger: &Shared, progress: impl Fn(u64)) 
         } else if since.elapsed() > SILENCE {
             return;
         }
-        tokio::time::sleep(LOOK_EVERY).await;
+        runtime.sleep(LOOK_EVERY).await;
     }
 }

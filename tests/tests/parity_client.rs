@@ -1,23 +1,28 @@
 //! A client on real sockets, against our own server.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::wildcard_enum_match_arm, reason = "in a test a panic is the failure")]
 
-use bowline_tokio::{
-    BoundServer, CallError, Client, ConnectError, ConnectionEvent, Context, Dialect, ErrorObject, Events, FirstConnect, HandlerError,
-    NotifyError, PathOptions, Reconnect, Router, ServerHandle, SessionKept, TokioRuntime,
+use bowline::{
+    CallError, Client, ConnectError, ConnectionEvent, Context, Dialect, ErrorObject, Events, FirstConnect, HandlerError, NotifyError,
+    PathOptions, Reconnect, Router, Runtime, ServerHandle, SessionKept,
 };
+use bowline_tests::sockets::{BadServer, Rig, Watched, soon, wait_for, within};
+use futures_util::future::join;
 use serde_json::{Value, json};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::timeout;
 
-fn router() -> Router {
+fn router(runtime: &impl Runtime) -> Router {
+    let runtime = runtime.clone();
     type Answer<T> = Result<T, ErrorObject>;
     Router::new()
         .method("sum", async |numbers: Vec<i64>| -> Answer<i64> { Ok(numbers.iter().sum()) })
         .method("fail", async |(): ()| -> Answer<()> { Err(ErrorObject::new(7, "seven")) })
-        .method("sleep", async |ms: u64| -> Answer<u64> {
-            tokio::time::sleep(Duration::from_millis(ms)).await;
-            Ok(ms)
+        .method("sleep", move |ms: u64| {
+            let sleep = runtime.sleep(Duration::from_millis(ms));
+            async move {
+                sleep.await;
+                Ok::<_, ErrorObject>(ms)
+            }
         })
         .method_with("ask-me", async |(): (), cx: Context| -> Result<Value, HandlerError> { Ok(cx.session().call("question", ()).await?) })
         .method_with("count", async |(): (), cx: Context| -> Answer<Option<u32>> {
@@ -39,39 +44,28 @@ fn router() -> Router {
         })
 }
 
-async fn start(options: PathOptions) -> (String, ServerHandle) {
-    start_at("127.0.0.1:0", options).await
+async fn start(runtime: &impl Runtime, options: PathOptions) -> (String, ServerHandle) {
+    start_at(runtime, "127.0.0.1:0", options).await
 }
 
-async fn start_at(address: &str, options: PathOptions) -> (String, ServerHandle) {
-    let server: BoundServer<TokioRuntime> = bowline_tokio::server().path_with("/demo", options, router()).bind(address).await.unwrap();
-    let (addr, handle) = (server.local_addr().tcp().unwrap(), server.handle());
-    tokio::spawn(server.serve());
+async fn start_at(runtime: &impl Runtime, address: &str, options: PathOptions) -> (String, ServerHandle) {
+    let (addr, handle) = runtime.serve(runtime.server().path_with("/demo", options, router(runtime)).bind(address).await.unwrap());
     (format!("ws://{addr}/demo"), handle)
 }
 
-async fn connect(url: &str) -> Client {
-    bowline_tokio::client(url).connect().await.unwrap()
+async fn connect(runtime: &impl Runtime, url: &str) -> Client {
+    runtime.client(url).connect().await.unwrap()
 }
 
 async fn expect(events: &mut Events, wanted: &ConnectionEvent) {
-    let seen = timeout(Duration::from_secs(5), async {
-        while let Some(event) = events.next().await {
-            if event == *wanted {
-                return true;
-            }
-        }
-        false
-    });
-    assert!(seen.await.expect("in time"), "no {wanted:?}");
+    wait_for(events, |event| event == wanted).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn calls_and_notifications_go_both_ways_in_both_dialects() {
+async fn calls_and_notifications_go_both_ways_in_both_dialects(runtime: impl Runtime) {
     for dialect in [Dialect::Kurento, Dialect::Strict] {
-        let (url, server) = start(PathOptions::new().dialect(dialect)).await;
+        let (url, server) = start(&runtime, PathOptions::new().dialect(dialect)).await;
         let asked = Router::new().method("question", async |(): ()| Ok::<_, ErrorObject>(json!({ "answer": 42 })));
-        let client = bowline_tokio::client(&url).dialect(dialect).service(asked).connect().await.unwrap();
+        let client = runtime.client(&url).dialect(dialect).service(asked).connect().await.unwrap();
         assert_eq!(client.call::<i64>("sum", [1, 2, 3]).await.unwrap(), 6);
         assert_eq!(client.call::<()>("fail", ()).await.unwrap_err(), CallError::Peer(ErrorObject::new(7, "seven")));
         assert_eq!(client.call::<Value>("ask-me", ()).await.unwrap(), json!({ "answer": 42 }));
@@ -86,27 +80,25 @@ async fn calls_and_notifications_go_both_ways_in_both_dialects() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn what_is_sent_before_close_arrives() {
-    let (url, server) = start(PathOptions::new()).await;
-    let client = connect(&url).await;
+async fn what_is_sent_before_close_arrives(runtime: impl Runtime) {
+    let (url, server) = start(&runtime, PathOptions::new()).await;
+    let client = connect(&runtime, &url).await;
     let id = client.session_id().unwrap();
     for i in 0..500 {
         client.notify("log", format!("{i}")).await.unwrap();
     }
     client.close().await;
     assert_eq!(server.session_count(), 1, "without a close message the session waits");
-    let client = bowline_tokio::client(&url).session(id.clone()).close_message().connect().await.unwrap();
+    let client = runtime.client(&url).session(id.clone()).close_message().connect().await.unwrap();
     assert_eq!(client.session_id(), Some(id));
     assert_eq!(client.call::<Vec<String>>("logged", ()).await.unwrap().len(), 500);
     client.close().await;
     assert_eq!(server.session_count(), 0, "with one it does not");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_cut_is_healed_and_nothing_is_lost_repeated_or_reordered() {
-    let (url, _server) = start(PathOptions::new()).await;
-    let client = connect(&url).await;
+async fn a_cut_is_healed_and_nothing_is_lost_repeated_or_reordered(runtime: impl Runtime) {
+    let (url, _server) = start(&runtime, PathOptions::new()).await;
+    let client = connect(&runtime, &url).await;
     let mut events = client.events();
     // Not many: after connections that break at once the client waits longer and longer.
     for round in 0..5 {
@@ -118,7 +110,7 @@ async fn a_cut_is_healed_and_nothing_is_lost_repeated_or_reordered() {
                 counts.push(call.await.unwrap());
             }
         };
-        let ((), cut) = tokio::join!(collect, cut);
+        let ((), cut) = join(collect, cut).await;
         assert_eq!(cut.unwrap(), "cut");
         counts.sort_unstable();
         assert_eq!(counts, (round * 5 + 1..=round * 5 + 5).collect::<Vec<_>>());
@@ -127,18 +119,16 @@ async fn a_cut_is_healed_and_nothing_is_lost_repeated_or_reordered() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn without_resumption_calls_in_flight_are_interrupted() {
-    let (url, _server) = start(PathOptions::new().without_resumption()).await;
-    let client = connect(&url).await;
+async fn without_resumption_calls_in_flight_are_interrupted(runtime: impl Runtime) {
+    let (url, _server) = start(&runtime, PathOptions::new().without_resumption()).await;
+    let client = connect(&runtime, &url).await;
     assert_eq!(client.call::<String>("cut", ()).await, Err(CallError::Interrupted));
     assert_eq!(client.call::<u32>("count", ()).await, Ok(1));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_session_that_is_gone_becomes_a_new_one() {
-    let (url, _server) = start(PathOptions::new()).await;
-    let client = connect(&url).await;
+async fn a_session_that_is_gone_becomes_a_new_one(runtime: impl Runtime) {
+    let (url, _server) = start(&runtime, PathOptions::new()).await;
+    let client = connect(&runtime, &url).await;
     let mut events = client.events();
     assert_eq!(client.call::<u32>("count", ()).await, Ok(1));
     let before = client.session_id();
@@ -148,79 +138,87 @@ async fn a_session_that_is_gone_becomes_a_new_one() {
     assert_eq!(client.call::<u32>("count", ()).await, Ok(1));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_client_outlives_its_server_and_gives_up_when_told() {
-    let (url, server) = start(PathOptions::new()).await;
-    let client = connect(&url).await;
-    let brief = bowline_tokio::client(&url).reconnect(Reconnect::For(Duration::from_millis(300))).connect().await.unwrap();
+async fn a_client_outlives_its_server_and_gives_up_when_told(runtime: impl Runtime) {
+    let (url, server) = start(&runtime, PathOptions::new()).await;
+    let client = connect(&runtime, &url).await;
+    let brief = runtime.client(&url).reconnect(Reconnect::For(Duration::from_millis(300))).connect().await.unwrap();
     let (mut events, mut brief_events) = (client.events(), brief.events());
     server.shutdown(Duration::from_secs(5)).await;
     expect(&mut events, &ConnectionEvent::Disconnected).await;
     let late = client.call::<u32>("count", ());
-    expect(&mut brief_events, &ConnectionEvent::Closed(bowline_tokio::CloseReason::GaveUp)).await;
+    expect(&mut brief_events, &ConnectionEvent::Closed(bowline::CloseReason::GaveUp)).await;
     assert_eq!(brief_events.next().await, None);
     assert!(brief.is_closed() && !client.is_closed() && !client.is_connected());
     let address = url.trim_start_matches("ws://").trim_end_matches("/demo");
-    let (_, _server) = start_at(address, PathOptions::new()).await;
+    let (_, _server) = start_at(&runtime, address, PathOptions::new()).await;
     client.reconnect();
     expect(&mut events, &ConnectionEvent::Reconnected(SessionKept::New)).await;
     assert_eq!(late.await, Ok(1));
     assert!(client.is_connected());
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_first_connection_that_fails_is_an_error_with_its_cause() {
-    let (url, _server) = start(PathOptions::new()).await;
-    let client = |url: &str| bowline_tokio::client(url).connect();
+async fn a_first_connection_that_fails_is_an_error_with_its_cause(runtime: impl Runtime) {
+    let (url, _server) = start(&runtime, PathOptions::new()).await;
+    let client = |url: &str| runtime.client(url).connect();
     assert!(matches!(client("http://x").await, Err(ConnectError::InvalidUrl(_))));
     assert!(matches!(client("ws://127.0.0.1:1/").await, Err(ConnectError::Unreachable(_))));
     assert!(matches!(client(&url.replace("demo", "other")).await, Err(ConnectError::Status(status)) if status == 404));
-    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("ws://{}/", silent.local_addr().unwrap());
-    let error = bowline_tokio::client(&url).connect_timeout(Duration::from_millis(100)).connect().await.unwrap_err();
+    let silent = BadServer::on_tcp(|_, mut stream| std::io::copy(&mut stream, &mut std::io::sink()).map(drop)).unwrap();
+    let error = runtime.client(&silent.url("/")).connect_timeout(Duration::from_millis(100)).connect().await.unwrap_err();
     assert!(matches!(error, ConnectError::TimedOut), "{error}");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_first_connection_may_be_tried_until_it_succeeds() {
+async fn a_first_connection_may_be_tried_until_it_succeeds(runtime: impl Runtime) {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let failures = Arc::new(Mutex::new(0));
+    let failures = Arc::new(Watched::new(0));
     let seen = Arc::clone(&failures);
-    let client = bowline_tokio::client(&format!("ws://{free}/demo"))
+    let client = runtime
+        .client(&format!("ws://{free}/demo"))
         .first_connect(FirstConnect::Retry)
         .on_event(move |event| {
             if let ConnectionEvent::ConnectionFailed { retry_in: Some(_), .. } = event {
-                *seen.lock().unwrap() += 1;
+                seen.update(|seen| *seen += 1);
             }
         })
         .connect();
-    let (client, _) = tokio::join!(timeout(Duration::from_secs(10), client), async {
-        tokio::time::sleep(Duration::from_millis(200)).await;
-        start_at(&free.to_string(), PathOptions::new()).await
-    });
-    assert_eq!(client.unwrap().unwrap().call::<u32>("count", ()).await, Ok(1));
-    assert!(*failures.lock().unwrap() > 0);
+    let late = async {
+        failures.wait_for(|failures| *failures > 0).await;
+        start_at(&runtime, &free.to_string(), PathOptions::new()).await
+    };
+    let (client, _) = soon(join(client, late)).await;
+    assert_eq!(client.unwrap().call::<u32>("count", ()).await, Ok(1));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_last_handle_dropped_closes_the_client() {
-    let (url, server) = start(PathOptions::new()).await;
-    let client = bowline_tokio::client(&url).close_message().connect().await.unwrap();
+async fn the_last_handle_dropped_closes_the_client(runtime: impl Runtime) {
+    let (url, server) = start(&runtime, PathOptions::new()).await;
+    let client = runtime.client(&url).close_message().connect().await.unwrap();
     let (session, mut events) = (client.session().clone(), client.events());
     let clone = client.clone();
     drop(client);
     assert_eq!(clone.call::<u32>("count", ()).await, Ok(1));
     drop(clone);
-    expect(&mut events, &ConnectionEvent::Closed(bowline_tokio::CloseReason::Application)).await;
+    expect(&mut events, &ConnectionEvent::Closed(bowline::CloseReason::Application)).await;
     assert!(session.is_closed());
     assert_eq!(server.session_count(), 0);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_heartbeat_keeps_a_watched_session_attached() {
-    let (url, _server) = start(PathOptions::new().ping_watchdog()).await;
-    let client = bowline_tokio::client(&url).heartbeat(Duration::from_millis(50)).connect().await.unwrap();
+async fn a_heartbeat_keeps_a_watched_session_attached(runtime: impl Runtime) {
+    let (url, _server) = start(&runtime, PathOptions::new().ping_watchdog()).await;
+    let client = runtime.client(&url).heartbeat(Duration::from_millis(50)).connect().await.unwrap();
     let mut events = client.events();
-    assert!(timeout(Duration::from_millis(600), events.next()).await.is_err(), "nothing happens");
+    assert!(within(Duration::from_millis(600), events.next()).await.is_none(), "nothing happens");
     assert!(client.is_connected());
 }
+
+bowline_tests::both![
+    calls_and_notifications_go_both_ways_in_both_dialects,
+    what_is_sent_before_close_arrives,
+    a_cut_is_healed_and_nothing_is_lost_repeated_or_reordered,
+    without_resumption_calls_in_flight_are_interrupted,
+    a_session_that_is_gone_becomes_a_new_one,
+    a_client_outlives_its_server_and_gives_up_when_told,
+    a_first_connection_that_fails_is_an_error_with_its_cause,
+    a_first_connection_may_be_tried_until_it_succeeds,
+    the_last_handle_dropped_closes_the_client,
+    a_heartbeat_keeps_a_watched_session_attached,
+];

@@ -1,10 +1,11 @@
 //! A server on real sockets, seen by a client that is not ours.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::wildcard_enum_match_arm, reason = "in a test a panic is the failure")]
 
-use bowline_tokio::{
-    BoundServer, Context, Dialect, ErrorObject, Handler, HandlerError, Json, PathOptions, Router, ServerLimits, Session, StatusCode,
-    TokioRuntime, Transaction,
+use bowline::{
+    BoundServer, Context, Dialect, ErrorObject, Handler, HandlerError, Json, PathOptions, Router, Runtime, ServerLimits, Session,
+    StatusCode, Transaction,
 };
+use bowline_tests::sockets::{Rig, soon};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::net::{SocketAddr, TcpStream};
@@ -23,8 +24,9 @@ struct Add {
 
 static EXECUTIONS: AtomicU32 = AtomicU32::new(0);
 
-fn router() -> Router {
+fn router(runtime: &impl Runtime) -> Router {
     type Ok_<T> = Result<T, ErrorObject>;
+    let (later, slow) = (runtime.clone(), runtime.clone());
     Router::new()
         .method("add", async |p: Add| Ok::<_, ErrorObject>(p.a + p.b))
         .method("executed", async |(): ()| -> Ok_<u32> { Ok(EXECUTIONS.fetch_add(1, Ordering::SeqCst)) })
@@ -39,14 +41,20 @@ fn router() -> Router {
         .method_with("ask-me", async |(): (), cx: Context| -> Result<Value, HandlerError> {
             Ok(json!({ "answer": cx.session().call::<Value>("question", ()).await? }))
         })
-        .method_with("sleep", async |ms: u64, cx: Context| -> Ok_<u64> {
-            cx.start_async();
-            tokio::time::sleep(Duration::from_millis(ms)).await;
-            Ok(ms)
+        .method_with("sleep", move |ms: u64, cx: Context| {
+            let sleep = later.sleep(Duration::from_millis(ms));
+            async move {
+                cx.start_async();
+                sleep.await;
+                Ok::<_, ErrorObject>(ms)
+            }
         })
-        .method_with("slow", async |ms: u64, _: Context| -> Ok_<u64> {
-            tokio::time::sleep(Duration::from_millis(ms)).await;
-            Ok(ms)
+        .method_with("slow", move |ms: u64, _: Context| {
+            let sleep = slow.sleep(Duration::from_millis(ms));
+            async move {
+                sleep.await;
+                Ok::<_, ErrorObject>(ms)
+            }
         })
         .method_with("count", async |(): (), cx: Context| -> Ok_<Value> {
             cx.session().update_attribute("n", |n: Option<u32>| Some(n.unwrap_or(0) + 1));
@@ -63,17 +71,17 @@ fn router() -> Router {
         .raw("echo", async |params: Option<Json<'static>>, _: Context| Ok::<_, ErrorObject>(params))
 }
 
-async fn serve(options: PathOptions) -> BoundServer<TokioRuntime> {
-    bowline_tokio::server().path_with("/demo", options, router()).bind("127.0.0.1:0").await.unwrap()
+async fn serve<R: Runtime>(runtime: &R, options: PathOptions) -> BoundServer<R> {
+    runtime.server().path_with("/demo", options, router(runtime)).bind("127.0.0.1:0").await.unwrap()
 }
 
-/// Runs `client` in a thread of its own against a server.
-async fn against(server: BoundServer<TokioRuntime>, client: impl FnOnce(SocketAddr) + Send + 'static) {
+/// Runs `client` against a server, and ends that.
+async fn against<R: Runtime>(runtime: &R, server: BoundServer<R>, client: impl FnOnce(SocketAddr)) {
     let (addr, handle) = (server.local_addr().tcp().unwrap(), server.handle());
-    let serving = tokio::spawn(server.serve());
-    tokio::task::spawn_blocking(move || client(addr)).await.unwrap();
+    let serving = runtime.start(server.serve());
+    client(addr);
     handle.shutdown(Duration::from_secs(5)).await;
-    tokio::time::timeout(Duration::from_secs(5), serving).await.expect("the server ends").unwrap();
+    soon(serving).await;
     assert_eq!(handle.session_count(), 0);
 }
 
@@ -124,9 +132,8 @@ fn strict() -> PathOptions {
     PathOptions::new().dialect(Dialect::Strict)
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn calls_are_answered_in_the_dialect_of_the_path() {
-    against(serve(PathOptions::new()).await, |addr| {
+async fn calls_are_answered_in_the_dialect_of_the_path(runtime: impl Runtime) {
+    against(&runtime, serve(&runtime, PathOptions::new()).await, |addr| {
         let mut peer = Peer::connect(addr);
         let session = peer.call(1, "connect", json!({}))["result"]["sessionId"].clone();
         assert_eq!(peer.call(2, "add", json!({ "a": 1, "b": 2 }))["result"], json!({ "value": 3, "sessionId": session }));
@@ -142,7 +149,7 @@ async fn calls_are_answered_in_the_dialect_of_the_path() {
         assert_eq!(peer.call(7, "count", json!({}))["result"]["isNew"], false);
     })
     .await;
-    against(serve(strict()).await, |addr| {
+    against(&runtime, serve(&runtime, strict()).await, |addr| {
         let mut peer = Peer::connect(addr);
         assert_eq!(peer.call(1, "count", json!({}))["result"], json!({ "count": 1, "isNew": true }));
         assert_eq!(peer.call(2, "count", json!({}))["result"], json!({ "count": 2, "isNew": false }));
@@ -151,9 +158,8 @@ async fn calls_are_answered_in_the_dialect_of_the_path() {
     .await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_server_talks_too() {
-    against(serve(strict()).await, |addr| {
+async fn the_server_talks_too(runtime: impl Runtime) {
+    against(&runtime, serve(&runtime, strict()).await, |addr| {
         let mut peer = Peer::connect(addr);
         // More than the mailbox holds, and in order, before the answer.
         peer.send(json!({ "jsonrpc": "2.0", "id": 1, "method": "notify-me", "params": 1000 }));
@@ -170,9 +176,8 @@ async fn the_server_talks_too() {
     .await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_handler_that_answers_later_lets_the_next_one_start() {
-    against(serve(strict()).await, |addr| {
+async fn a_handler_that_answers_later_lets_the_next_one_start(runtime: impl Runtime) {
+    against(&runtime, serve(&runtime, strict()).await, |addr| {
         let mut peer = Peer::connect(addr);
         peer.send(json!({ "jsonrpc": "2.0", "id": 1, "method": "sleep", "params": 200 }));
         assert_eq!(peer.call(2, "add", json!({ "a": 1, "b": 2 }))["result"], 3);
@@ -184,9 +189,8 @@ async fn a_handler_that_answers_later_lets_the_next_one_start() {
     .await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_session_moves_to_a_new_transport_and_goes_on() {
-    against(serve(PathOptions::new()).await, |addr| {
+async fn a_session_moves_to_a_new_transport_and_goes_on(runtime: impl Runtime) {
+    against(&runtime, serve(&runtime, PathOptions::new()).await, |addr| {
         let mut first = Peer::connect(addr);
         let session = first.call(1, "connect", json!({}))["result"]["sessionId"].clone();
         assert_eq!(first.call(2, "count", json!({}))["result"]["count"], 1);
@@ -211,11 +215,10 @@ async fn a_session_moves_to_a_new_transport_and_goes_on() {
     .await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_session_ends_by_its_peer_by_its_application_and_by_its_grace() {
-    let server = serve(PathOptions::new().reconnection_timeout(Duration::from_millis(100))).await;
+async fn a_session_ends_by_its_peer_by_its_application_and_by_its_grace(runtime: impl Runtime) {
+    let server = serve(&runtime, PathOptions::new().reconnection_timeout(Duration::from_millis(100))).await;
     let handle = server.handle();
-    against(server, move |addr| {
+    against(&runtime, server, move |addr| {
         let mut peer = Peer::connect(addr);
         peer.call(1, "connect", json!({}));
         assert_eq!(peer.call(2, "closeSession", json!({}))["result"], "bye");
@@ -236,9 +239,8 @@ async fn a_session_ends_by_its_peer_by_its_application_and_by_its_grace() {
     .await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn what_cannot_be_accepted_ends_the_transport_and_not_the_session() {
-    against(serve(PathOptions::new().max_message_size(1000)).await, |addr| {
+async fn what_cannot_be_accepted_ends_the_transport_and_not_the_session(runtime: impl Runtime) {
+    against(&runtime, serve(&runtime, PathOptions::new().max_message_size(1000)).await, |addr| {
         let mut peer = Peer::connect(addr);
         let session = peer.call(1, "connect", json!({}))["result"]["sessionId"].clone();
         for (message, code) in [(Message::text("x".repeat(1001)), 1009), (Message::binary(vec![1]), 1003)] {
@@ -253,9 +255,8 @@ async fn what_cannot_be_accepted_ends_the_transport_and_not_the_session() {
     .await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_full_server_refuses_the_next_session_and_keeps_the_others() {
-    against(serve(PathOptions::new().max_sessions(1)).await, |addr| {
+async fn a_full_server_refuses_the_next_session_and_keeps_the_others(runtime: impl Runtime) {
+    against(&runtime, serve(&runtime, PathOptions::new().max_sessions(1)).await, |addr| {
         let mut first = Peer::connect(addr);
         let session = first.call(1, "connect", json!({}))["result"]["sessionId"].clone();
         let mut second = Peer::connect(addr);
@@ -273,10 +274,10 @@ async fn a_full_server_refuses_the_next_session_and_keeps_the_others() {
     .await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_request_that_is_no_handshake_gets_a_status() {
-    let server = bowline_tokio::server()
-        .path("/demo", router())
+async fn a_request_that_is_no_handshake_gets_a_status(runtime: impl Runtime) {
+    let server = runtime
+        .server()
+        .path("/demo", router(&runtime))
         .intercept(|head, attributes| {
             attributes.set("agent", head.header("user-agent").unwrap_or("none").to_owned());
             if head.query() == Some("no") { Err(StatusCode::UNAUTHORIZED) } else { Ok(()) }
@@ -284,7 +285,7 @@ async fn a_request_that_is_no_handshake_gets_a_status() {
         .bind("127.0.0.1:0")
         .await
         .unwrap();
-    against(server, |addr| {
+    against(&runtime, server, |addr| {
         for (path, origin, status) in
             [("/other", None, 404), ("/demo?no", None, 401), ("/demo", Some("http://evil.org"), 403), ("/demo", Some("null"), 403)]
         {
@@ -303,10 +304,9 @@ async fn a_request_that_is_no_handshake_gets_a_status() {
     .await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_handler_by_hand_answers_now_later_or_not_at_all() {
-    struct ByHand;
-    impl Handler for ByHand {
+async fn a_handler_by_hand_answers_now_later_or_not_at_all(runtime: impl Runtime) {
+    struct ByHand<R>(R);
+    impl<R: Runtime> Handler for ByHand<R> {
         async fn handle(self: Arc<Self>, tx: Transaction) -> Result<(), HandlerError> {
             match tx.method() {
                 "now" => {
@@ -316,9 +316,10 @@ async fn a_handler_by_hand_answers_now_later_or_not_at_all() {
                 }
                 "later" => {
                     let responder = tx.start_async();
-                    tokio::spawn(async move {
-                        tokio::time::sleep(Duration::from_millis(50)).await;
-                        responder.respond("later")
+                    let sleep = self.0.sleep(Duration::from_millis(50));
+                    self.0.spawn(async move {
+                        sleep.await;
+                        let _ = responder.respond("later");
                     });
                 }
                 "dropped" => drop(tx.start_async()),
@@ -333,8 +334,8 @@ async fn a_handler_by_hand_answers_now_later_or_not_at_all() {
             panic!("an event's panic harms nobody");
         }
     }
-    let server = bowline_tokio::server().path_with("/demo", strict(), ByHand).bind("127.0.0.1:0").await.unwrap();
-    against(server, |addr| {
+    let server = runtime.server().path_with("/demo", strict(), ByHand(runtime.clone())).bind("127.0.0.1:0").await.unwrap();
+    against(&runtime, server, |addr| {
         let mut peer = Peer::connect(addr);
         peer.send(json!({ "jsonrpc": "2.0", "id": 1, "method": "now" }));
         assert_eq!(peer.receive()["method"], "before");
@@ -349,10 +350,22 @@ async fn a_handler_by_hand_answers_now_later_or_not_at_all() {
     .await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_transport_that_nobody_uses_is_closed() {
+async fn a_transport_that_nobody_uses_is_closed(runtime: impl Runtime) {
     let mut limits = ServerLimits::new();
     limits.silence_timeout = Duration::from_millis(20);
-    let server = bowline_tokio::server().limits(limits).path_with("/demo", strict(), router()).bind("127.0.0.1:0").await.unwrap();
-    against(server, |addr| assert_eq!(Peer::connect(addr).close_code(), 1008)).await;
+    let server = runtime.server().limits(limits).path_with("/demo", strict(), router(&runtime)).bind("127.0.0.1:0").await.unwrap();
+    against(&runtime, server, |addr| assert_eq!(Peer::connect(addr).close_code(), 1008)).await;
 }
+
+bowline_tests::both![
+    calls_are_answered_in_the_dialect_of_the_path,
+    the_server_talks_too,
+    a_handler_that_answers_later_lets_the_next_one_start,
+    a_session_moves_to_a_new_transport_and_goes_on,
+    a_session_ends_by_its_peer_by_its_application_and_by_its_grace,
+    what_cannot_be_accepted_ends_the_transport_and_not_the_session,
+    a_full_server_refuses_the_next_session_and_keeps_the_others,
+    a_request_that_is_no_handshake_gets_a_status,
+    a_handler_by_hand_answers_now_later_or_not_at_all,
+    a_transport_that_nobody_uses_is_closed,
+];
