@@ -1,5 +1,7 @@
 //! What the tests of the workspace share.
 
+#[cfg(feature = "sockets")]
+pub mod conformance;
 pub mod hostile;
 pub mod raw;
 pub mod raw_client;
