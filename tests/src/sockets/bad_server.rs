@@ -162,6 +162,15 @@ impl Conversation {
         self.socket.get_mut().write_all(bytes)
     }
 
+    /// Reads up to the Close frame of the client, and says with which code it comes; `None` if the connection ends without one.
+    pub fn closed(&mut self) -> Option<u16> {
+        loop {
+            if let Message::Close(close) = self.socket.read().ok()? {
+                return close.map(|close| u16::from(close.code));
+            }
+        }
+    }
+
     /// Reads until the client has gone.
     ///
     /// # Errors
