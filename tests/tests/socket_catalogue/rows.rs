@@ -74,7 +74,7 @@ fn text(name: &'static str, frame: &str, gets: Gets, rule: &'static str) -> Row 
     let shown = if frame.is_empty() {
         "an empty frame".to_owned()
     } else {
-        format!("`{}`", frame.escape_debug().to_string().replace("\\\"", "\"").replace("\\'", "'"))
+        format!("`{}`", frame.escape_debug().to_string().replace("\\\"", "\"").replace("\\'", "'").replace("\\\\", "\\"))
     };
     Row { name, shown, input: Input::Text(frame.to_owned()), gets, rule }
 }
