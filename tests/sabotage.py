@@ -23,9 +23,9 @@ SABOTAGES = {
     "an acknowledgement is skipped": (OUTBOX, "while self.sent.len() as u64 > missing {", "while self.sent.len() as u64 > missing + 1 {"),
     "a message is counted twice": (INBOX, "self.received += 1;", "self.received += 1 + u64::from(self.received == 20);"),
     "a ping is counted": (RECEIVE, "Frame::Single(Message::Request(call)) if is_session_method(&call.method) => self", "Frame::Single(Message::Request(call)) if is_session_method(&call.method) && { self.inbox.count(0); true } => self"),
-    "new messages go out before the replay": (OUTBOX, "if let Some(entry) = self.sent.get(self.replayed) {", "if self.waiting.is_empty() && let Some(entry) = self.sent.get(self.replayed) {"),
-    "nothing is replayed": (OUTBOX, "self.acknowledge(received)?;\n        self.replayed = 0;", "self.acknowledge(received)?;\n        self.replayed = self.sent.len();"),
-    "what was sent is forgotten at a cut": (OUTBOX, "self.control.clear();\n        self.replayed = 0;", "self.control.clear();\n        self.drop_sent();"),
+    "new messages go out before the replay": (OUTBOX, "if let Some((entry, text)) = self.sent.get(self.replayed) {", "if self.waiting.is_empty() && let Some((entry, text)) = self.sent.get(self.replayed) {"),
+    "nothing is replayed": (OUTBOX, "self.acknowledge(received)?;\n        self.replayed = Place::default();", "self.acknowledge(received)?;\n        self.replayed = self.sent.end();"),
+    "what was sent is forgotten at a cut": (OUTBOX, "self.control.clear();\n        self.replayed = Place::default();", "self.control.clear();\n        self.drop_sent();"),
     "messages are sent before connect is answered": (SERVER, "self.outbox.hold();\n        }\n        moved", "}\n        moved"),
     "an answer acknowledges one message too many": (RECEIVE, "self.outbox.acknowledge(number).is_err()", "self.outbox.acknowledge(number + u64::from(number < self.outbox.numbered())).is_err()"),
     "an overtaken connect is obeyed": (SERVER, "offers && matches!(call.id", "false && offers && matches!(call.id"),
@@ -33,7 +33,7 @@ SABOTAGES = {
     "requests of a lost session are answered in the next": (CLIENT, "self.owed.disown();", ""),
     "acknowledgements wait behind requests": (ENDPOINT, "if waits { Patience::Waiting } else { Patience::Normal }", "if waits { Patience::Normal } else { Patience::Normal }"),
     "the grace timer is not stopped": (SERVER, "self.timers.clear(Timer::Grace);", ""),
-    "the wrong end of the sent messages is dropped": (OUTBOX, "self.sent.pop_front() {\n            self.sent_bytes", "self.sent.pop_back() {\n            self.sent_bytes"),
+    "the wrong end of the sent messages is dropped": (OUTBOX, "= self.sent.pop_front() {", "= self.sent.find({ let (last, mut at) = (self.sent.len(), 0); move |_| { at += 1; at == last } }).map(|(place, ..)| place).and_then(|place| self.sent.remove(place)) {"),
 }
 
 

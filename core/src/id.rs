@@ -46,6 +46,16 @@ impl Id {
         }
     }
 
+    /// Bytes of it as JSON, if nothing in it is to be escaped.
+    pub(crate) fn text_len(&self) -> usize {
+        match self {
+            Self::Null => 4,
+            Self::Int(n) => usize::from(*n < 0) + n.unsigned_abs().checked_ilog10().unwrap_or(0) as usize + 1,
+            Self::Number(text) => text.len(),
+            Self::Text(text) => text.len() + 2,
+        }
+    }
+
     /// Bytes that this id keeps outside itself.
     pub(crate) fn heap_bytes(&self) -> usize {
         match self {

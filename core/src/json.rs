@@ -1,7 +1,9 @@
+use crate::raw::{Raw, SessionMember};
 use crate::scan::{self, Walk};
 use alloc::borrow::Cow;
 use alloc::string::{String, ToString};
 use core::fmt;
+use core::hash::{Hash, Hasher};
 use serde::Serialize;
 
 /// A JSON text that is known to be well formed, without space around it.
@@ -9,12 +11,19 @@ use serde::Serialize;
 /// Params, results and error data travel as this type: borrowed from the frame where they are used at once, owned where they
 /// must outlive it. Decode it with [`decode_params`](crate::decode_params) or [`decode_result`](crate::decode_result), or read
 /// [`Json::as_str`].
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct Json<'a>(Cow<'a, str>);
+#[derive(Clone)]
+pub struct Json<'a> {
+    text: Cow<'a, str>,
+    /// It is known to be no object that has a member `sessionId`.
+    bare: bool,
+}
 
 impl<'a> Json<'a> {
     /// The JSON value `null`.
-    pub const NULL: Json<'static> = Json(Cow::Borrowed("null"));
+    pub const NULL: Json<'static> = Json { text: Cow::Borrowed("null"), bare: true };
+
+    /// The empty answer of the Kurento dialect (PROTOCOL 2).
+    pub(crate) const EMPTY: Json<'static> = Json { text: Cow::Borrowed("\"\""), bare: true };
 
     /// Checks `text` and keeps the one value in it.
     ///
@@ -22,7 +31,7 @@ impl<'a> Json<'a> {
     ///
     /// If `text` is not JSON (RFC 8259) or nested deeper than 127 levels; the error says where.
     pub fn parse(text: &'a str) -> Result<Self, InvalidJson> {
-        scan::check(text).map(|value| Self(Cow::Borrowed(value))).map_err(InvalidJson)
+        scan::check(text).map(Raw::whole).map_err(InvalidJson)
     }
 
     /// A value written as JSON.
@@ -31,43 +40,109 @@ impl<'a> Json<'a> {
     ///
     /// If `T` has no form in JSON (a map whose keys are no strings) or its `Serialize` fails.
     pub fn from_value<T: Serialize + ?Sized>(value: &T) -> Result<Json<'static>, serde_json::Error> {
-        serde_json::to_string(value).map(|text| Json(Cow::Owned(text)))
+        serde_json::to_string(value).map(Json::trusted)
     }
 
     /// Text that the scanner has been over already.
     pub(crate) fn trusted(text: impl Into<Cow<'a, str>>) -> Self {
-        Self(text.into())
+        Self { text: text.into(), bare: false }
+    }
+
+    /// The same, and there is no member `sessionId` in it.
+    pub(crate) fn without_member(text: Cow<'a, str>) -> Self {
+        Self { text, bare: true }
+    }
+
+    /// The text without a member `sessionId`.
+    pub(crate) fn without_session_id(&self) -> Cow<'_, str> {
+        if self.bare { Cow::Borrowed(&self.text) } else { without_session_id(&self.text).0 }
     }
 
     /// The text.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text
     }
 
     /// The same value, independent of the frame that it came in.
     #[must_use]
     pub fn into_owned(self) -> Json<'static> {
-        Json(Cow::Owned(self.0.into_owned()))
+        Json { text: Cow::Owned(self.text.into_owned()), bare: self.bare }
     }
 
     /// The same value, borrowed from this one.
     #[must_use]
     pub fn borrow(&self) -> Json<'_> {
-        Json(Cow::Borrowed(&self.0))
+        Json { text: Cow::Borrowed(&self.text), bare: self.bare }
+    }
+}
+
+impl PartialEq for Json<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for Json<'_> {}
+
+impl Hash for Json<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.text.hash(state);
     }
 }
 
 impl fmt::Debug for Json<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.text)
     }
 }
 
 impl fmt::Display for Json<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.text)
     }
+}
+
+impl<'a> Raw<'a> {
+    /// The value of its member `sessionId`.
+    pub(crate) fn session_id(self) -> Option<&'a str> {
+        match self.session {
+            SessionMember::Absent => None,
+            SessionMember::One { colon, end, .. } => self.text.get(colon..end).map(str::trim_start),
+            SessionMember::Unclear => without_session_id(self.text).1,
+        }
+    }
+
+    /// The same value without its member `sessionId`.
+    pub(crate) fn without_session_id(self) -> Json<'a> {
+        let text = match self.session {
+            SessionMember::Absent => Cow::Borrowed(self.text),
+            SessionMember::One { start, end, .. } => Cow::Owned(cut_out(self.text, start, end)),
+            SessionMember::Unclear => without_session_id(self.text).0,
+        };
+        Json::without_member(text)
+    }
+
+    /// The whole value.
+    pub(crate) fn whole(self) -> Json<'a> {
+        match self.session {
+            SessionMember::Absent => Json::without_member(Cow::Borrowed(self.text)),
+            SessionMember::One { .. } | SessionMember::Unclear => Json::trusted(self.text),
+        }
+    }
+}
+
+/// The object without the member from `start` to `end`, and without one of the commas beside it.
+fn cut_out(object: &str, start: usize, end: usize) -> String {
+    let (before, after) = (object.get(..start).unwrap_or_default(), object.get(end..).unwrap_or_default());
+    let (before, after) = match before.trim_end().strip_suffix(',') {
+        Some(before) => (before, after),
+        None => (before, after.trim_start().trim_start_matches(',')),
+    };
+    let mut kept = String::with_capacity(before.len() + after.len());
+    kept.push_str(before);
+    kept.push_str(after);
+    kept
 }
 
 /// A text that is not JSON: what was expected, and at which byte.
@@ -88,7 +163,7 @@ pub(crate) fn member<'a>(raw: &'a str, name: &str) -> Option<&'a str> {
     let mut found = None;
     while let Ok(Some(item)) = walk.next() {
         if item.is(name) {
-            found = Some(item.value);
+            found = Some(item.value.text);
         }
     }
     found
@@ -102,7 +177,7 @@ pub(crate) fn is_empty(raw: &str) -> bool {
 /// The only member of an object.
 pub(crate) fn only_member(raw: &str) -> Option<&str> {
     let mut walk = Walk::new(raw, 0).filter(Walk::is_object)?;
-    let only = walk.next().ok()??.value;
+    let only = walk.next().ok()??.value.text;
     walk.next().ok()?.is_none().then_some(only)
 }
 
@@ -110,7 +185,7 @@ pub(crate) fn only_member(raw: &str) -> Option<&str> {
 pub(crate) fn without_session_id(raw: &str) -> (Cow<'_, str>, Option<&str>) {
     const NAME: &str = "sessionId";
     // Spelled with escapes it would not be found by its letters; a backslash is reason enough to look.
-    if !raw.contains(NAME) && !raw.contains('\\') {
+    if !may_be_named(raw.as_bytes()) {
         return (Cow::Borrowed(raw), None);
     }
     let Some(mut walk) = Walk::new(raw, 0).filter(Walk::is_object) else {
@@ -122,10 +197,10 @@ pub(crate) fn without_session_id(raw: &str) -> (Cow<'_, str>, Option<&str>) {
         if item.is(NAME) {
             if id.is_none() {
                 // The first one found: what stands before it is kept whole.
-                kept.reserve_exact(raw.len() - item.value.len());
+                kept.reserve_exact(raw.len() - item.value.text.len());
                 kept.push_str(raw[..item.span.start].trim_end().trim_end_matches(','));
             }
-            id = Some(item.value);
+            id = Some(item.value.text);
         } else if id.is_some() {
             if kept.len() > 1 {
                 kept.push(',');
@@ -138,6 +213,11 @@ pub(crate) fn without_session_id(raw: &str) -> (Cow<'_, str>, Option<&str>) {
     }
     kept.push('}');
     (Cow::Owned(kept), id)
+}
+
+/// Whether `sessionId` could stand in it. The capital letter is rare: what stands around it decides.
+fn may_be_named(raw: &[u8]) -> bool {
+    memchr::memchr2_iter(b'I', b'\\', raw).any(|at| raw[at] == b'\\' || raw[..at].ends_with(b"session"))
 }
 
 /// A string member's text; `Err` names what else it was.

@@ -14,8 +14,10 @@ mod error;
 mod id;
 mod json;
 mod message;
+mod raw;
 mod scan;
 mod session_id;
+mod special;
 mod time;
 mod write;
 

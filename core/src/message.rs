@@ -1,7 +1,8 @@
 //! One text frame, taken apart in place (PROTOCOL 1; JSON-RPC 2.0 sections 4 to 6).
 
 use crate::id::Id;
-use crate::scan::{self, SyntaxError, Walk};
+use crate::raw::Raw;
+use crate::scan::{self, Name, SyntaxError, Walk};
 use crate::{Dialect, ErrorObject, Json};
 use alloc::borrow::Cow;
 
@@ -27,7 +28,7 @@ pub(crate) enum Message<'a> {
 pub(crate) struct Call<'a> {
     pub(crate) id: Option<Id>,
     pub(crate) method: Cow<'a, str>,
-    pub(crate) params: Option<&'a str>,
+    pub(crate) params: Option<Raw<'a>>,
 }
 
 #[derive(Debug)]
@@ -38,7 +39,7 @@ pub(crate) struct Reply<'a> {
 
 #[derive(Debug)]
 pub(crate) enum Body<'a> {
-    Result(&'a str),
+    Result(Raw<'a>),
     Error(&'a str),
     /// Both members, even if one is null.
     Both,
@@ -50,7 +51,7 @@ impl<'a> Frame<'a> {
             Some(walk) if walk.is_object() => envelope(walk, dialect).map(Self::Single),
             Some(_) => {
                 let whole = scan::check(text)?;
-                Ok(Self::Batch(Batch { walk: Walk::new(whole, 0), dialect }))
+                Ok(Self::Batch(Batch { walk: Walk::new(whole.text, 0), dialect }))
             }
             None => {
                 scan::check(text)?;
@@ -71,33 +72,33 @@ impl<'a> Iterator for Batch<'a> {
 
     fn next(&mut self) -> Option<Message<'a>> {
         let item = self.walk.as_mut()?.next().ok()??;
-        let message = Walk::new(item.value, 1).filter(Walk::is_object).and_then(|walk| envelope(walk, self.dialect).ok());
+        let message = Walk::new(item.value.text, 1).filter(Walk::is_object).and_then(|walk| envelope(walk, self.dialect).ok());
         Some(message.unwrap_or(Message::Invalid { id: Id::Null, why: "expected an object" }))
     }
 }
 
 fn envelope<'a>(mut walk: Walk<'a>, dialect: Dialect) -> Result<Message<'a>, SyntaxError> {
     let (mut version, mut id, mut method, mut params, mut result, mut error) = (None, None, None, None, None, None);
-    while let Some(item) = walk.next()? {
-        let slot = match () {
-            () if item.is("jsonrpc") => &mut version,
-            () if item.is("id") => &mut id,
-            () if item.is("method") => &mut method,
-            () if item.is("params") => &mut params,
-            () if item.is("result") => &mut result,
-            () if item.is("error") => &mut error,
-            () => continue,
+    while let Some((name, value)) = walk.next_member()? {
+        let slot = match name {
+            Some(Name::Version) => &mut version,
+            Some(Name::Id) => &mut id,
+            Some(Name::Method) => &mut method,
+            Some(Name::Params) => &mut params,
+            Some(Name::Result) => &mut result,
+            Some(Name::Error) => &mut error,
+            None => continue,
         };
-        *slot = Some(item.value);
+        *slot = Some(value);
     }
-    let read_id = id.map(Id::parse);
+    let read_id = id.map(|raw| Id::parse(raw.text));
     let id = match read_id {
         Some(Some(id)) => Some(id),
         Some(None) => return Ok(Message::Invalid { id: Id::Null, why: "id must be a string, a number or null, of at most 256 bytes" }),
         None => None,
     };
     let invalid = |id: Option<Id>, why| Ok(Message::Invalid { id: id.unwrap_or(Id::Null), why });
-    let is_version_2 = match version {
+    let is_version_2 = match version.map(|raw| raw.text) {
         // With or without escapes.
         Some(raw) => raw == "\"2.0\"" || scan::decode_string(raw).as_deref() == Some("2.0"),
         None => dialect == Dialect::Kurento,
@@ -106,14 +107,14 @@ fn envelope<'a>(mut walk: Walk<'a>, dialect: Dialect) -> Result<Message<'a>, Syn
         return invalid(id, "jsonrpc must be \"2.0\"");
     }
     if let Some(method) = method {
-        let Some(method) = scan::decode_string(method) else {
+        let Some(method) = scan::decode_string(method.text) else {
             return invalid(id, "method must be a string");
         };
-        return Ok(Message::Request(Call { id, method, params: params.filter(|raw| *raw != "null") }));
+        return Ok(Message::Request(Call { id, method, params: params.filter(|raw| raw.text != "null") }));
     }
     let body = match (result, error) {
         (Some(raw), None) => Body::Result(raw),
-        (None, Some(raw)) => Body::Error(raw),
+        (None, Some(raw)) => Body::Error(raw.text),
         (Some(_), Some(_)) => Body::Both,
         (None, None) => return invalid(id, "neither method, result nor error"),
     };
@@ -126,11 +127,11 @@ pub(crate) fn error_object(raw: &str) -> Result<ErrorObject, &'static str> {
     let (mut code, mut message, mut data) = (None, None, None);
     while let Ok(Some(item)) = walk.next() {
         if item.is("code") {
-            code = item.value.parse::<i64>().ok();
+            code = item.value.text.parse::<i64>().ok();
         } else if item.is("message") {
-            message = scan::decode_string(item.value);
-        } else if item.is("data") && item.value != "null" {
-            data = Some(item.value);
+            message = scan::decode_string(item.value.text);
+        } else if item.is("data") && item.value.text != "null" {
+            data = Some(item.value.text);
         }
     }
     let code = code.ok_or("error.code must be an integer")?;
@@ -154,7 +155,7 @@ mod tests {
     fn a_request_is_taken_apart_in_place() {
         let text = r#" {"params":{"a":[1]},"method":"m","id":7,"jsonrpc":"2.0","extra":{}} "#;
         let Message::Request(call) = single(text, Dialect::Strict) else { panic!() };
-        assert_eq!((call.id, &*call.method, call.params), (Some(Id::Int(7)), "m", Some("{\"a\":[1]}")));
+        assert_eq!((call.id, &*call.method, call.params.map(|raw| raw.text)), (Some(Id::Int(7)), "m", Some("{\"a\":[1]}")));
         assert!(matches!(call.method, Cow::Borrowed(_)));
     }
 

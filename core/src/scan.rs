@@ -3,6 +3,8 @@
 //! The grammar is RFC 8259's. What it does not judge is whether a value means something (a number out of every range, a lone
 //! surrogate): that is found when the value is decoded.
 
+use crate::raw::{Raw, SessionMember};
+use crate::special::special_soon;
 use alloc::borrow::Cow;
 use alloc::string::String;
 use core::fmt;
@@ -47,11 +49,11 @@ pub(crate) fn kind_of(raw: &str) -> Kind {
 }
 
 /// Checks that `text` is one JSON value with nothing but space around it, and returns the value without the space.
-pub(crate) fn check(text: &str) -> Result<&str, SyntaxError> {
+pub(crate) fn check(text: &str) -> Result<Raw<'_>, SyntaxError> {
     let mut scanner = Scanner::new(text, 0);
     let range = scanner.value()?;
     scanner.end()?;
-    Ok(&text[range])
+    Ok(Raw { text: &text[range], session: scanner.session })
 }
 
 /// The text of a JSON string, quotes included; `None` if its escapes mean nothing (a lone surrogate).
@@ -61,23 +63,34 @@ pub(crate) fn decode_string(raw: &str) -> Option<Cow<'_, str>> {
 }
 
 /// One member of an object or one element of an array.
-#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Item<'a> {
-    /// The key as it stands in the text, with its quotes; empty in an array.
-    pub(crate) key: &'a str,
-    pub(crate) value: &'a str,
+    key: Key<'a>,
+    pub(crate) value: Raw<'a>,
     /// From the key's first byte to the value's last, as offsets into the scanned text.
     pub(crate) span: Range<usize>,
+}
+
+enum Key<'a> {
+    /// As it stands between the quotes; empty in an array.
+    Plain(&'a str),
+    /// With its quotes.
+    Escaped(&'a str),
+}
+
+impl<'a> Key<'a> {
+    /// The name, however it is spelled. A spelling that means nothing is no name, so it is empty.
+    fn name(&self) -> Cow<'a, str> {
+        match *self {
+            Self::Plain(name) => Cow::Borrowed(name),
+            Self::Escaped(raw) => decode_string(raw).unwrap_or_default(),
+        }
+    }
 }
 
 impl Item<'_> {
     /// Whether the key is `name`, however it is spelled with escapes.
     pub(crate) fn is(&self, name: &str) -> bool {
-        match self.key.get(1..self.key.len().saturating_sub(1)) {
-            Some(inner) if inner == name => true,
-            Some(inner) if inner.contains('\\') => decode_string(self.key).as_deref() == Some(name),
-            Some(_) | None => false,
-        }
+        self.key.name() == name
     }
 }
 
@@ -116,8 +129,40 @@ impl<'a> Walk<'a> {
     }
 
     pub(crate) fn next(&mut self) -> Result<Option<Item<'a>>, SyntaxError> {
-        if self.state == WalkState::Done {
+        if !self.advance()? {
             return Ok(None);
+        }
+        let (key, escaped) = if self.object { self.scanner.key()? } else { (0..0, false) };
+        let value = self.scanner.value()?;
+        let start = if self.object { key.start } else { value.start };
+        let span = start..value.end;
+        Ok(Some(Item { key: self.scanner.key_text(key, escaped), value: self.scanner.raw(value), span }))
+    }
+
+    /// The next member of the object that a message is: which of JSON-RPC's it is, if one, and its value.
+    pub(crate) fn next_member(&mut self) -> Result<Option<(Option<Name>, Raw<'a>)>, SyntaxError> {
+        if !self.advance()? {
+            return Ok(None);
+        }
+        if let Some(version) = self.scanner.usual_version() {
+            return Ok(Some((Some(Name::Version), version)));
+        }
+        let name = match self.scanner.usual_name() {
+            Some(name) => Some(name),
+            None => {
+                let (key, escaped) = self.scanner.key()?;
+                Name::of(&self.scanner.key_text(key, escaped).name())
+            }
+        };
+        let value = self.scanner.value()?;
+        Ok(Some((name, self.scanner.raw(value))))
+    }
+
+    /// Moves to the next member or element. False if there is none, and then the whole text has been checked.
+    #[inline]
+    fn advance(&mut self) -> Result<bool, SyntaxError> {
+        if self.state == WalkState::Done {
+            return Ok(false);
         }
         let close = if self.object { b'}' } else { b']' };
         self.scanner.skip_space();
@@ -126,19 +171,57 @@ impl<'a> Walk<'a> {
                 self.scanner.pos += 1;
                 self.scanner.end()?;
                 self.state = WalkState::Done;
-                return Ok(None);
+                return Ok(false);
             }
-            (Some(b','), WalkState::Next) => self.scanner.pos += 1,
+            (Some(b','), WalkState::Next) => {
+                self.scanner.pos += 1;
+                self.scanner.skip_space();
+            }
             (_, WalkState::First) => {}
             (_, WalkState::Next | WalkState::Done) if self.object => return self.scanner.fail("expected ',' or '}'"),
             (_, WalkState::Next | WalkState::Done) => return self.scanner.fail("expected ',' or ']'"),
         }
         self.state = WalkState::Next;
-        let key = if self.object { self.scanner.key()? } else { 0..0 };
-        let value = self.scanner.value()?;
-        let start = if self.object { key.start } else { value.start };
-        let text = self.scanner.text;
-        Ok(Some(Item { key: &text[key], value: &text[value.clone()], span: start..value.end }))
+        Ok(true)
+    }
+}
+
+/// The members that mean something in a message (JSON-RPC 2.0 sections 4 and 5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Name {
+    Version,
+    Id,
+    Method,
+    Params,
+    Result,
+    Error,
+}
+
+impl Name {
+    /// Which one `bytes` start with, and what of them it and its colon are, if they stand there without escapes and spaces.
+    #[inline]
+    fn usual(bytes: &[u8]) -> Option<(Self, usize)> {
+        // Each is compared with a constant, which takes one or two instructions.
+        match bytes.get(1)? {
+            b'i' if bytes.starts_with(b"\"id\":") => Some((Self::Id, 5)),
+            b'm' if bytes.starts_with(b"\"method\":") => Some((Self::Method, 9)),
+            b'p' if bytes.starts_with(b"\"params\":") => Some((Self::Params, 9)),
+            b'r' if bytes.starts_with(b"\"result\":") => Some((Self::Result, 9)),
+            b'e' if bytes.starts_with(b"\"error\":") => Some((Self::Error, 8)),
+            _ => None,
+        }
+    }
+
+    fn of(text: &str) -> Option<Self> {
+        Some(match text {
+            "jsonrpc" => Self::Version,
+            "id" => Self::Id,
+            "method" => Self::Method,
+            "params" => Self::Params,
+            "result" => Self::Result,
+            "error" => Self::Error,
+            _ => return None,
+        })
     }
 }
 
@@ -147,13 +230,50 @@ struct Scanner<'a> {
     bytes: &'a [u8],
     pos: usize,
     outer: u32,
+    /// What the newest [`value`](Self::value) has of `sessionId`.
+    session: SessionMember,
+    /// The end of that member's value is still to be noted.
+    in_session: bool,
 }
 
 impl<'a> Scanner<'a> {
     fn new(text: &'a str, outer: u32) -> Self {
-        Self { text, bytes: text.as_bytes(), pos: 0, outer }
+        Self { text, bytes: text.as_bytes(), pos: 0, outer, session: SessionMember::Absent, in_session: false }
     }
 
+    #[inline]
+    fn raw(&self, value: Range<usize>) -> Raw<'a> {
+        Raw { text: &self.text[value], session: self.session }
+    }
+
+    fn key_text(&self, key: Range<usize>, escaped: bool) -> Key<'a> {
+        if escaped {
+            Key::Escaped(&self.text[key])
+        } else {
+            Key::Plain(self.text.get(key.start + 1..key.end.saturating_sub(1)).unwrap_or_default())
+        }
+    }
+
+    /// Skips the name of a message's member and its colon, if they stand there as usual.
+    #[inline]
+    fn usual_name(&mut self) -> Option<Name> {
+        let rest = self.bytes.get(self.pos..)?;
+        let (name, len) = Name::usual(rest)?;
+        self.pos += len;
+        Some(name)
+    }
+
+    /// Skips `"jsonrpc":"2.0"`, with which nearly every message starts.
+    #[inline]
+    fn usual_version(&mut self) -> Option<Raw<'a>> {
+        const USUAL: &[u8] = b"\"jsonrpc\":\"2.0\"";
+        self.bytes.get(self.pos..)?.starts_with(USUAL).then(|| {
+            self.pos += USUAL.len();
+            Raw { text: "\"2.0\"", session: SessionMember::Absent }
+        })
+    }
+
+    #[inline]
     fn peek(&self) -> Option<u8> {
         self.bytes.get(self.pos).copied()
     }
@@ -162,6 +282,7 @@ impl<'a> Scanner<'a> {
         Err(SyntaxError { at: self.pos, what })
     }
 
+    #[inline]
     fn skip_space(&mut self) {
         while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.peek() {
             self.pos += 1;
@@ -177,6 +298,10 @@ impl<'a> Scanner<'a> {
     fn value(&mut self) -> Result<Range<usize>, SyntaxError> {
         self.skip_space();
         let start = self.pos;
+        (self.session, self.in_session) = (SessionMember::Absent, false);
+        if self.scalar()? {
+            return Ok(start..self.pos);
+        }
         // One bit for each open container, the innermost lowest: 1 is an object.
         let mut open: u128 = 0;
         let mut depth = 0;
@@ -196,35 +321,50 @@ impl<'a> Scanner<'a> {
                         depth += 1;
                         open = open << 1 | u128::from(object);
                         if object {
-                            self.key()?;
+                            self.member(start, depth)?;
                         }
                         continue;
                     }
                 }
-                Some(b'"') => self.string()?,
-                Some(b'-' | b'0'..=b'9') => self.number()?,
-                Some(b't') => self.literal("true")?,
-                Some(b'f') => self.literal("false")?,
-                Some(b'n') => self.literal("null")?,
+                Some(_) if self.scalar()? => {}
                 Some(_) => return self.fail("expected a value"),
                 None => return self.fail("unexpected end, expected a value"),
             }
-            if self.close_finished(&mut open, &mut depth)? {
+            if self.close_finished(start, &mut open, &mut depth)? {
                 return Ok(start..self.pos);
             }
         }
     }
 
+    /// Skips a value that holds no others. False if none starts here.
+    #[inline]
+    fn scalar(&mut self) -> Result<bool, SyntaxError> {
+        match self.peek() {
+            Some(b'"') => {
+                self.string()?;
+            }
+            Some(b'-' | b'0'..=b'9') => self.number()?,
+            Some(b't') => self.literal("true")?,
+            Some(b'f') => self.literal("false")?,
+            Some(b'n') => self.literal("null")?,
+            Some(_) | None => return Ok(false),
+        }
+        Ok(true)
+    }
+
     /// After a value: closes the containers that end here. True once none is open, false when another value follows.
-    fn close_finished(&mut self, open: &mut u128, depth: &mut u32) -> Result<bool, SyntaxError> {
+    fn close_finished(&mut self, start: usize, open: &mut u128, depth: &mut u32) -> Result<bool, SyntaxError> {
         while *depth > 0 {
+            if self.in_session && *depth == 1 {
+                self.session_member_ends(start);
+            }
             self.skip_space();
             let object = *open & 1 == 1;
             match self.peek() {
                 Some(b',') => {
                     self.pos += 1;
                     if object {
-                        self.key()?;
+                        self.member(start, *depth)?;
                     }
                     return Ok(false);
                 }
@@ -241,50 +381,65 @@ impl<'a> Scanner<'a> {
         Ok(true)
     }
 
-    /// Skips a key and its colon, and returns where the key stands.
-    fn key(&mut self) -> Result<Range<usize>, SyntaxError> {
+    /// Skips the name of a member of a value that began at `start`, and its colon. The value's own members are at depth 1.
+    #[inline]
+    fn member(&mut self, start: usize, depth: u32) -> Result<(), SyntaxError> {
+        let (key, escaped) = self.key()?;
+        if depth != 1 {
+            return Ok(());
+        }
+        if escaped {
+            self.session = SessionMember::Unclear;
+        } else if self.bytes.get(key.clone()) == Some(b"\"sessionId\"") {
+            let found = SessionMember::One { start: key.start - start, colon: self.pos - start, end: 0 };
+            self.session = if self.session == SessionMember::Absent { found } else { SessionMember::Unclear };
+            self.in_session = true;
+        }
+        Ok(())
+    }
+
+    fn session_member_ends(&mut self, value: usize) {
+        self.in_session = false;
+        if let SessionMember::One { end, .. } = &mut self.session {
+            *end = self.pos - value;
+        }
+    }
+
+    /// Skips a key and its colon, and returns where the key stands and whether there are escapes in it.
+    fn key(&mut self) -> Result<(Range<usize>, bool), SyntaxError> {
         self.skip_space();
         let start = self.pos;
         if self.peek() != Some(b'"') {
             return self.fail("expected a member name in quotes");
         }
-        self.string()?;
+        let escaped = self.string()?;
         let end = self.pos;
         self.skip_space();
         if self.peek() != Some(b':') {
             return self.fail("expected ':'");
         }
         self.pos += 1;
-        Ok(start..end)
+        Ok((start..end, escaped))
     }
 
-    fn string(&mut self) -> Result<(), SyntaxError> {
-        const CHUNK: usize = 16;
-        let special = |b: u8| b == b'"' || b == b'\\' || b < 0x20;
+    /// Skips a string; true if there are escapes in it.
+    #[inline]
+    fn string(&mut self) -> Result<bool, SyntaxError> {
+        let mut escaped = false;
         self.pos += 1;
         loop {
-            // A fold without an early exit over a fixed length is compiled to vector instructions.
-            while let Some(chunk) = self.bytes.get(self.pos..self.pos + CHUNK) {
-                if chunk.iter().fold(false, |any, &b| any | special(b)) {
-                    break;
-                }
-                self.pos += CHUNK;
-            }
-            let rest = self.bytes.get(self.pos..).unwrap_or_default();
-            match rest.iter().position(|&b| special(b)) {
-                Some(n) => self.pos += n,
-                None => {
-                    self.pos = self.bytes.len();
-                    return self.fail("unexpected end inside a string");
-                }
-            }
+            self.pos = special_soon(self.bytes, self.pos);
             match self.peek() {
                 Some(b'"') => {
                     self.pos += 1;
-                    return Ok(());
+                    return Ok(escaped);
                 }
-                Some(b'\\') => self.escape()?,
-                Some(_) | None => return self.fail("control character inside a string"),
+                Some(b'\\') => {
+                    self.escape()?;
+                    escaped = true;
+                }
+                Some(_) => return self.fail("control character inside a string"),
+                None => return self.fail("unexpected end inside a string"),
             }
         }
     }
@@ -343,82 +498,4 @@ impl<'a> Scanner<'a> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn agrees_with_serde_json_on_what_is_json() {
-        let open = "[".repeat(127);
-        let close = "]".repeat(127);
-        let deepest = std::format!("{open}{close}");
-        let too_deep = std::format!("[{open}{close}]");
-        for text in [
-            "0",
-            "-0",
-            "01",
-            "-",
-            "1.",
-            "1.5",
-            ".5",
-            "1e5",
-            "1E+5",
-            "1e",
-            "1e+",
-            "true",
-            "tru",
-            "nul",
-            "null",
-            "\"\"",
-            "\"",
-            "\"\\",
-            "\"\\u12",
-            "\"\\u12ag\"",
-            "\"\\x\"",
-            "\"a\u{1}\"",
-            "\"ü𝄞\"",
-            "[]",
-            "[",
-            "[1",
-            "[1,",
-            "[1,]",
-            "[,1]",
-            "[1 2]",
-            "{}",
-            "{",
-            "{1:2}",
-            "{\"a\"}",
-            "{\"a\":}",
-            "{\"a\":1,}",
-            "{\"a\":1",
-            "{\"a\":1]",
-            "[1}",
-            " { \"a\" : [ 1 , { } ] } ",
-            "1 1",
-            "",
-            " ",
-            "\u{feff}1",
-            &deepest,
-            &too_deep,
-            "\"0123456789abcdef0123456789abcdef\"",
-            "\"0123456789abcde\\\"f\"",
-        ] {
-            assert_eq!(check(text).is_ok(), serde_json::from_str::<serde_json::Value>(text).is_ok(), "{text:?}");
-        }
-    }
-
-    #[test]
-    fn a_walk_yields_members_as_they_stand() {
-        let mut walk = Walk::new(" {\"a\" : [1, 2],\"session\\u0049d\":\"x\"} ", 0).unwrap();
-        assert!(walk.is_object());
-        let a = walk.next().unwrap().unwrap();
-        assert_eq!((a.value, a.is("a")), ("[1, 2]", true));
-        assert!(walk.next().unwrap().unwrap().is("sessionId"));
-        assert_eq!(walk.next(), Ok(None));
-        assert_eq!(walk.next(), Ok(None));
-    }
-
-    #[test]
-    fn an_error_says_where() {
-        assert_eq!(check("[1,2").unwrap_err(), SyntaxError { at: 4, what: "expected ',' or ']'" });
-    }
-}
+mod tests;

@@ -53,6 +53,19 @@ impl SessionId {
         text
     }
 
+    /// Whether there is nothing in its text that a JSON string would escape.
+    pub(crate) fn is_plain(&self) -> bool {
+        matches!(self.0, Repr::Uuid(_))
+    }
+
+    /// Bytes of its text.
+    pub(crate) fn text_len(&self) -> usize {
+        match &self.0 {
+            Repr::Uuid(_) => uuid::fmt::Hyphenated::LENGTH,
+            Repr::Text(text) => text.len(),
+        }
+    }
+
     /// Calls `f` with the whole text, without an allocation.
     pub(crate) fn with_text<R>(&self, f: impl FnOnce(&str) -> R) -> R {
         match &self.0 {

@@ -1,7 +1,7 @@
 //! Writing messages straight to bytes. Nothing here decides anything.
 
 use crate::id::Id;
-use crate::{ErrorObject, SessionId, json, scan};
+use crate::{ErrorObject, Json, SessionId, json, scan};
 use alloc::vec::Vec;
 
 /// A request's id.
@@ -65,7 +65,15 @@ pub(crate) fn string(out: &mut Vec<u8>, text: &str) {
 }
 
 fn session_id(out: &mut Vec<u8>, id: &SessionId) {
-    id.with_text(|text| string(out, text));
+    if id.is_plain() {
+        id.with_text(|text| {
+            out.push(b'"');
+            out.extend_from_slice(text.as_bytes());
+            out.push(b'"');
+        });
+    } else {
+        id.with_text(|text| string(out, text));
+    }
 }
 
 /// Adds the member `sessionId` to the object that ends `out`, in front of its closing brace (and of `tail` bytes behind it).
@@ -88,26 +96,43 @@ pub(crate) fn insert_session_id(out: &mut Vec<u8>, id: &SessionId, tail: usize) 
 /// What wraps the result of an answer in the Kurento dialect (PROTOCOL 2); `None` in the strict one.
 pub(crate) type Wrap<'a> = Option<Option<&'a SessionId>>;
 
+/// Bytes of an answer beside its id and its result.
+const RESULT_FRAME: usize = "{\"jsonrpc\":\"2.0\",\"id\":,\"result\":}".len();
+
+/// Bytes of the object around a value that is none.
+const BOX: usize = "{\"value\":}".len();
+
+/// Bytes of the member `sessionId` in an object that has others.
+fn member_len(id: &SessionId) -> usize {
+    ",\"sessionId\":\"\"".len() + id.text_len()
+}
+
 /// `{"jsonrpc":"2.0","id":…,"result":…}`.
-pub(crate) fn result(out: &mut Vec<u8>, id: &Id, wrap: Wrap<'_>, raw: &str) {
+pub(crate) fn result(out: &mut Vec<u8>, id: &Id, wrap: Wrap<'_>, json: &Json<'_>) {
+    let wrapping = wrap.map_or(0, |session| session.map_or(0, member_len) + if is_object(json) { 0 } else { BOX });
+    out.reserve(RESULT_FRAME + id.text_len() + json.as_str().len() + wrapping);
     out.extend_from_slice(b"{\"jsonrpc\":\"2.0\",\"id\":");
     self::id(out, id);
     out.extend_from_slice(b",\"result\":");
     match wrap {
-        None => out.extend_from_slice(raw.as_bytes()),
-        Some(session) => object_with_session(out, session, raw),
+        None => out.extend_from_slice(json.as_str().as_bytes()),
+        Some(session) => object_with_session(out, session, json),
     }
     out.push(b'}');
 }
 
-/// `raw` as an object that carries `sessionId`: a value that is no object becomes `{"value":…}` first.
-fn object_with_session(out: &mut Vec<u8>, session: Option<&SessionId>, raw: &str) {
-    if scan::kind_of(raw) == scan::Kind::Object {
+fn is_object(json: &Json<'_>) -> bool {
+    scan::kind_of(json.as_str()) == scan::Kind::Object
+}
+
+/// `json` as an object that carries `sessionId`: a value that is no object becomes `{"value":…}` first.
+fn object_with_session(out: &mut Vec<u8>, session: Option<&SessionId>, json: &Json<'_>) {
+    if is_object(json) {
         // Ours wins over one that the handler left in its result.
-        out.extend_from_slice(json::without_session_id(raw).0.as_bytes());
+        out.extend_from_slice(json.without_session_id().as_bytes());
     } else {
         out.extend_from_slice(b"{\"value\":");
-        out.extend_from_slice(raw.as_bytes());
+        out.extend_from_slice(json.as_str().as_bytes());
         out.push(b'}');
     }
     if let Some(id) = session {
@@ -150,6 +175,14 @@ pub(crate) fn request_with_value(out: &mut Vec<u8>, id: Option<u32>, method: &st
     out.extend_from_slice(b",\"params\":{\"value\":");
     out.extend_from_slice(raw.as_bytes());
     out.extend_from_slice(b"}}");
+}
+
+/// Bytes of a request, or a few more if there are control characters in its method's name.
+pub(crate) fn request_len(id: Option<u32>, method: &str, params: Option<&str>, boxed: bool) -> usize {
+    let escaped = method.bytes().map(|b| if b < 0x20 { 6 } else { 1 + usize::from(b == b'"' || b == b'\\') }).sum::<usize>();
+    let params = params.map_or(0, |raw| ",\"params\":".len() + raw.len() + if boxed { BOX } else { 0 });
+    let id = id.map_or(0, |id| ",\"id\":".len() + Id::Int(id.into()).text_len());
+    "{\"jsonrpc\":\"2.0\",\"method\":\"\"}".len() + id + escaped + params
 }
 
 fn head(out: &mut Vec<u8>, id: Option<u32>, method: &str) {

@@ -347,7 +347,7 @@ impl<T> Endpoint<T> {
     fn connect_answered(&mut self, now: Instant, greeting: Greeting, reply: &Reply<'_>) {
         let Greeting { asked_for, offered, .. } = greeting;
         let result = match reply.body {
-            Body::Result(raw) => raw,
+            Body::Result(raw) => raw.text,
             Body::Error(raw) => return self.connect_refused(now, asked_for.is_some(), raw),
             Body::Both => return self.connect_refused(now, asked_for.is_some(), "{}"),
         };
@@ -465,7 +465,7 @@ impl<T> Endpoint<T> {
             return;
         }
         if let Body::Result(raw) = reply.body
-            && let Some(id) = json::without_session_id(raw).1.and_then(|id| SessionId::from_text(&json::text_of(id).ok()?))
+            && let Some(id) = raw.session_id().and_then(|id| SessionId::from_text(&json::text_of(id).ok()?))
             && self.dialect() == crate::Dialect::Kurento
         {
             self.session = Some(id);

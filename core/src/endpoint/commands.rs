@@ -1,7 +1,7 @@
 //! What the application wants.
 
 use super::outbox::{Entry, Keep, Kind};
-use super::{Endpoint, Life, Link, Role};
+use super::{Endpoint, Life, Link, Role, Timer};
 use crate::id::Id;
 use crate::{
     Action, CallId, CallOutcome, Close, CloseReason, Dialect, ErrorObject, Instant, Json, MAX_SESSION_ID_BYTES, Outcome, Responder,
@@ -83,22 +83,32 @@ impl<T> Endpoint<T> {
             // With the place that it had, the server may be told of more.
             return self.consider_telling(now);
         };
-        let mut text = Vec::new();
-        self.write_answer(&mut text, &id, outcome);
-        if text.len() > self.outbox.peer_takes {
-            let why = alloc::format!("The answer is longer than the {} bytes that the peer takes", self.outbox.peer_takes);
-            text.clear();
-            self.write_answer(&mut text, &id, Outcome::Error(ErrorObject::new(ErrorObject::INTERNAL_ERROR, why)));
-        }
-        if self.outbox.keep() != Keep::All && id != Id::Null {
-            self.keep_answer(now, &id, number, &text);
-        }
         match debt.batch {
-            None => self.push_answer(now, text),
+            None => {
+                let Self { role, session, outbox, duplicates, .. } = self;
+                let (keeps, peer_takes) = (outbox.keep() != Keep::All, outbox.peer_takes);
+                let wrap = role.wrap(session.as_ref());
+                let entry = Entry { kind: Kind::Answer, add_session_id: false };
+                let text = outbox.push(entry, |out| write_answer(out, &id, wrap, outcome, peer_takes));
+                if let (true, Some(print)) = (keeps, debt.print) {
+                    duplicates.answered(now, id.key(role.dialect()), print, text, role.limits());
+                }
+                self.pushed(now);
+            }
             Some(batch) => {
+                let mut text = Vec::new();
+                write_answer(&mut text, &id, self.role.wrap(self.session.as_ref()), outcome, self.outbox.peer_takes);
+                let Self { role, outbox, duplicates, .. } = self;
+                if let (true, Some(print)) = (outbox.keep() != Keep::All, debt.print) {
+                    duplicates.answered(now, id.key(role.dialect()), print, &text, role.limits());
+                }
                 self.add_to_batch(batch, &id, &text);
                 self.close_member(now, batch);
             }
+        }
+        if debt.print.is_some() && !self.timers.is_set(Timer::Duplicates) {
+            let time = self.limits().duplicate_time;
+            self.timers.set(Timer::Duplicates, now, time);
         }
     }
 
@@ -156,37 +166,34 @@ impl<T> Endpoint<T> {
             Role::Server(_) => false,
         };
         let params = params.map(Json::as_str);
-        let mut text = Vec::with_capacity(64 + method.len() + params.map_or(0, str::len));
-        if kurento_client {
-            // A Kurento client's params are an object, so that it can carry the session's id (PROTOCOL 2).
-            match params {
-                Some(raw) if scan::kind_of(raw) == scan::Kind::Object => write::request(&mut text, id, method, Some(raw)),
-                Some(raw) => write::request_with_value(&mut text, id, method, raw),
-                None => write::request(&mut text, id, method, Some("{}")),
-            }
-        } else {
-            write::request(&mut text, id, method, params);
-        }
-        let longest = text.len() + if kurento_client { SESSION_MEMBER_BYTES } else { 0 };
-        if longest > self.outbox.peer_takes {
+        // A Kurento client's params are an object, so that it can carry the session's id (PROTOCOL 2).
+        let boxed = kurento_client && params.is_some_and(|raw| scan::kind_of(raw) != scan::Kind::Object);
+        let params = if kurento_client { Some(params.unwrap_or("{}")) } else { params };
+        let added = if kurento_client { SESSION_MEMBER_BYTES } else { 0 };
+        if write::request_len(id, method, params, boxed) + added > self.outbox.peer_takes {
             return Err(self.outbox.peer_takes);
         }
         let kind = id.map_or(Kind::Notification, Kind::Call);
-        self.push(now, Entry { text: text.into(), kind, add_session_id: kurento_client });
+        self.outbox.push(Entry { kind, add_session_id: kurento_client }, |text| match (params, boxed) {
+            (Some(raw), true) => write::request_with_value(text, id, method, raw),
+            (params, _) => write::request(text, id, method, params),
+        });
+        self.pushed(now);
         Ok(())
     }
 
-    pub(super) fn push_answer(&mut self, now: Instant, text: Vec<u8>) {
-        self.push(now, Entry { text: text.into(), kind: Kind::Answer, add_session_id: false });
+    pub(super) fn push_answer(&mut self, now: Instant, text: &[u8]) {
+        self.outbox.push(Entry { kind: Kind::Answer, add_session_id: false }, |out| out.extend_from_slice(text));
+        self.pushed(now);
     }
 
     /// An answer that no handler gave: see [`Kind::Refusal`].
-    pub(super) fn push_refusal(&mut self, now: Instant, text: Vec<u8>) {
-        self.push(now, Entry { text: text.into(), kind: Kind::Refusal, add_session_id: false });
+    pub(super) fn push_refusal(&mut self, now: Instant, write: impl FnOnce(&mut Vec<u8>)) {
+        self.outbox.push(Entry { kind: Kind::Refusal, add_session_id: false }, write);
+        self.pushed(now);
     }
 
-    fn push(&mut self, now: Instant, entry: Entry) {
-        self.outbox.push(entry);
+    fn pushed(&mut self, now: Instant) {
         self.transport_used |= self.link == Link::Up && !self.outbox.is_held();
         if let Role::Client(_) = self.role {
             self.touch(now);
@@ -195,38 +202,14 @@ impl<T> Endpoint<T> {
     }
 
     pub(super) fn push_error(&mut self, now: Instant, id: &Id, error: &ErrorObject) {
-        let mut text = Vec::new();
-        write::error(&mut text, id, self.dialect() == Dialect::Kurento, error);
-        self.push_refusal(now, text);
+        let kurento = self.dialect() == Dialect::Kurento;
+        self.push_refusal(now, |out| write::error(out, id, kurento, error));
     }
 
     /// One member of a batch is done; if it was the last, the answers go out.
     pub(super) fn close_member(&mut self, now: Instant, batch: usize) {
         if let Some(text) = self.owed.close_member(batch) {
-            self.push_answer(now, text);
-        }
-    }
-
-    fn write_answer(&self, text: &mut Vec<u8>, id: &Id, outcome: Outcome<'_>) {
-        let wrap = match (self.dialect(), &self.role) {
-            (Dialect::Strict, _) => None,
-            (Dialect::Kurento, _) => Some(self.session.as_ref()),
-        };
-        match outcome {
-            Outcome::Result(json) => write::result(text, id, wrap, json.as_str()),
-            Outcome::Empty => write::result(text, id, wrap, if wrap.is_some() { "\"\"" } else { "null" }),
-            Outcome::Error(error) => write::error(text, id, wrap.is_some(), &error),
-        }
-        text.shrink_to_fit();
-    }
-
-    fn keep_answer(&mut self, now: Instant, id: &Id, number: u32, text: &[u8]) {
-        let key = id.key(self.dialect());
-        let Self { role, duplicates, .. } = self;
-        duplicates.answered(now, key, number, text, role.limits());
-        if !self.timers.is_set(super::Timer::Duplicates) {
-            let time = self.limits().duplicate_time;
-            self.timers.set(super::Timer::Duplicates, now, time);
+            self.push_answer(now, &text);
         }
     }
 
@@ -239,7 +222,7 @@ impl<T> Endpoint<T> {
     pub(super) fn answer_session_method(&mut self, id: Option<&Id>, result: &str) {
         if let Some(id) = id {
             let mut text = Vec::new();
-            write::result(&mut text, id, None, result);
+            write::result(&mut text, id, None, &Json::trusted(result));
             self.push_control(text);
         }
     }
@@ -250,5 +233,20 @@ impl<T> Endpoint<T> {
             write::error(&mut text, id, self.dialect() == Dialect::Kurento, error);
             self.push_control(text);
         }
+    }
+}
+
+/// Appends the answer, or an error if it is longer than what the peer takes.
+fn write_answer(out: &mut Vec<u8>, id: &Id, wrap: write::Wrap<'_>, outcome: Outcome<'_>, peer_takes: usize) {
+    let start = out.len();
+    match outcome {
+        Outcome::Result(json) => write::result(out, id, wrap, &json),
+        Outcome::Empty => write::result(out, id, wrap, if wrap.is_some() { &Json::EMPTY } else { &Json::NULL }),
+        Outcome::Error(error) => write::error(out, id, wrap.is_some(), &error),
+    }
+    if out.len() - start > peer_takes {
+        let why = alloc::format!("The answer is longer than the {peer_takes} bytes that the peer takes");
+        out.truncate(start);
+        write::error(out, id, wrap.is_some(), &ErrorObject::new(ErrorObject::INTERNAL_ERROR, why));
     }
 }

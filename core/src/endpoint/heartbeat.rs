@@ -81,7 +81,7 @@ impl<T> Endpoint<T> {
 
     pub(super) fn pong(&mut self, now: Instant, reply: &Reply<'_>) {
         let Body::Result(raw) = reply.body else { return };
-        if let Some(received) = json::member(raw, "received").and_then(|raw| json::count_of(raw).ok())
+        if let Some(received) = json::member(raw.text, "received").and_then(|raw| json::count_of(raw).ok())
             && self.outbox.acknowledge(received).is_err()
         {
             return self.mismatch(now);

@@ -5,6 +5,7 @@ mod commands;
 mod duplicates;
 mod heartbeat;
 mod inbox;
+mod log;
 mod outbox;
 mod owed;
 mod receive;
@@ -13,6 +14,7 @@ mod timeouts;
 mod timers;
 
 use crate::config::DEFAULT_MESSAGE_BYTES;
+use crate::write::Wrap;
 use crate::{Action, CallOutcome, ClientConfig, Close, CloseReason, Dialect, Instant, Limits, Request, Responder, ServerConfig, SessionId};
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
@@ -131,10 +133,7 @@ impl<T> Endpoint<T> {
     /// The dialect of its path.
     #[must_use]
     pub fn dialect(&self) -> Dialect {
-        match &self.role {
-            Role::Server(server) => server.config.dialect,
-            Role::Client(client) => client.config.dialect,
-        }
+        self.role.dialect()
     }
 
     /// Whether there is a session: it was opened and is not closed, attached or not.
@@ -212,10 +211,7 @@ impl<T> Endpoint<T> {
     }
 
     fn limits(&self) -> &Limits {
-        match &self.role {
-            Role::Server(server) => &server.config.limits,
-            Role::Client(client) => &client.config.limits,
-        }
+        self.role.limits()
     }
 
     fn concurrency(&self) -> usize {
@@ -233,7 +229,7 @@ impl<T> Endpoint<T> {
         if let Some(action) = self.actions.pop_front() {
             return Some(action);
         }
-        if self.life != Life::Open {
+        if self.life != Life::Open || self.owed.is_queue_empty() {
             return None;
         }
         let room = self.has_room_for_answer() || (self.owed.next_ends_a_wait() && self.outbox_takes_more());
@@ -409,6 +405,21 @@ impl<T> Endpoint<T> {
 }
 
 impl Role {
+    fn dialect(&self) -> Dialect {
+        match self {
+            Self::Server(server) => server.config.dialect,
+            Self::Client(client) => client.config.dialect,
+        }
+    }
+
+    /// What wraps the results that this side gives.
+    fn wrap<'a>(&self, session: Option<&'a SessionId>) -> Wrap<'a> {
+        match self.dialect() {
+            Dialect::Strict => None,
+            Dialect::Kurento => Some(session),
+        }
+    }
+
     fn limits(&self) -> &Limits {
         match self {
             Self::Server(server) => &server.config.limits,

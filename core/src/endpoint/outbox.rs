@@ -1,5 +1,6 @@
 //! What is on its way to the peer: numbering, keeping and replaying (PROTOCOL 6).
 
+use super::log::{Log, Place};
 use crate::{SessionId, write};
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
@@ -20,10 +21,9 @@ pub(super) enum Keep {
 #[derive(Debug)]
 pub(super) struct Mismatch;
 
-/// An application message: one text frame.
-#[derive(Debug)]
+/// An application message, one text frame, beside its text.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Entry {
-    pub(super) text: Box<[u8]>,
     pub(super) kind: Kind,
     /// Whether the session's id goes into its params when it is written: the session may change while the message waits.
     pub(super) add_session_id: bool,
@@ -54,15 +54,13 @@ pub(super) struct Outbox {
     /// The last message of all: a `closeSession`, or the answer to one.
     parting: Option<Box<[u8]>>,
     /// Messages that no transport has had yet.
-    waiting: VecDeque<Entry>,
+    waiting: Log<Entry>,
     /// Messages that a transport has had and that are kept.
-    sent: VecDeque<Entry>,
-    /// How many of `sent` the present transport has had.
-    replayed: usize,
+    sent: Log<Entry>,
+    /// Up to where in `sent` the present transport has had them.
+    replayed: Place,
     /// How many messages of this session have been written for the first time: the number of the newest.
     numbered: u64,
-    waiting_bytes: usize,
-    sent_bytes: usize,
     refusals: usize,
     refusal_bytes: usize,
     keep: Keep,
@@ -77,12 +75,10 @@ impl Outbox {
         Self {
             control: VecDeque::new(),
             parting: None,
-            waiting: VecDeque::new(),
-            sent: VecDeque::new(),
-            replayed: 0,
+            waiting: Log::new(),
+            sent: Log::new(),
+            replayed: Place::default(),
             numbered: 0,
-            waiting_bytes: 0,
-            sent_bytes: 0,
             refusals: 0,
             refusal_bytes: 0,
             keep: Keep::Nothing,
@@ -100,7 +96,7 @@ impl Outbox {
     }
 
     pub(super) fn bytes(&self) -> usize {
-        self.waiting_bytes + self.sent_bytes
+        self.waiting.bytes() + self.sent.bytes()
     }
 
     /// Answers that reading alone has brought about and that are still here, and their bytes.
@@ -110,7 +106,7 @@ impl Outbox {
 
     /// Messages that were sent and are not acknowledged, and their bytes.
     pub(super) fn unacknowledged(&self) -> (usize, usize) {
-        (self.sent.len(), self.sent_bytes)
+        (self.sent.len(), self.sent.bytes())
     }
 
     /// Messages that need not be kept any more: all but the unacknowledged.
@@ -138,13 +134,14 @@ impl Outbox {
         self.held = false;
     }
 
-    pub(super) fn push(&mut self, entry: Entry) {
-        self.waiting_bytes += entry.text.len();
+    /// Adds the message that `write` appends, and returns its text.
+    pub(super) fn push(&mut self, entry: Entry, write: impl FnOnce(&mut Vec<u8>)) -> &[u8] {
+        let text = self.waiting.write(entry, write);
         if entry.kind == Kind::Refusal {
             self.refusals += 1;
-            self.refusal_bytes += entry.text.len();
+            self.refusal_bytes += text.len();
         }
-        self.waiting.push_back(entry);
+        text
     }
 
     pub(super) fn push_control(&mut self, text: Vec<u8>) {
@@ -164,26 +161,25 @@ impl Outbox {
             return written(out, None);
         }
         if !self.held {
-            if let Some(entry) = self.sent.get(self.replayed) {
-                entry.write(out, session);
-                self.replayed += 1;
+            if let Some((entry, text)) = self.sent.get(self.replayed) {
+                entry.write(text, out, session);
+                self.replayed = self.replayed.behind(text.len());
                 return written(out, None);
             }
-            if let Some(entry) = self.waiting.pop_front() {
-                entry.write(out, session);
+            if let Some((&entry, text)) = self.waiting.front() {
+                entry.write(text, out, session);
                 self.numbered += 1;
                 let first_of = match entry.kind {
                     Kind::Call(call) => Some((call, self.numbered)),
                     Kind::Notification | Kind::Answer | Kind::Refusal => None,
                 };
-                self.waiting_bytes -= entry.text.len();
                 if self.keep == Keep::All || (self.keep == Keep::Calls && first_of.is_some()) {
-                    self.sent_bytes += entry.text.len();
-                    self.sent.push_back(entry);
-                    self.replayed = self.sent.len();
+                    self.sent.push(entry, text);
+                    self.replayed = self.sent.end();
                 } else {
-                    self.count_out(&entry);
+                    self.count_out(entry, text.len());
                 }
+                self.waiting.pop_front();
                 return written(out, first_of);
             }
         }
@@ -210,30 +206,29 @@ impl Outbox {
             return Err(Mismatch);
         }
         self.acknowledge(received)?;
-        self.replayed = 0;
+        self.replayed = Place::default();
         Ok(())
     }
 
     fn forget_oldest(&mut self) {
-        if let Some(entry) = self.sent.pop_front() {
-            self.sent_bytes -= entry.text.len();
-            self.replayed = self.replayed.saturating_sub(1);
-            self.count_out(&entry);
+        if let Some((entry, len)) = self.sent.pop_front() {
+            self.replayed = self.replayed.after_removal(Place::default(), len);
+            self.count_out(entry, len);
         }
     }
 
-    /// The entry leaves for good.
-    fn count_out(&mut self, entry: &Entry) {
+    /// The message leaves for good.
+    fn count_out(&mut self, entry: Entry, len: usize) {
         if entry.kind == Kind::Refusal {
             self.refusals -= 1;
-            self.refusal_bytes -= entry.text.len();
+            self.refusal_bytes -= len;
         }
     }
 
     /// The transport is gone, and with it what was addressed to it.
     pub(super) fn detach(&mut self) {
         self.control.clear();
-        self.replayed = 0;
+        self.replayed = Place::default();
     }
 
     /// From now on `keep` of the messages are kept. What was kept and is not any more is dropped.
@@ -250,7 +245,6 @@ impl Outbox {
         self.drop_sent();
         self.numbered = 0;
         self.waiting.retain(|entry| !matches!(entry.kind, Kind::Answer | Kind::Refusal));
-        self.waiting_bytes = self.waiting.iter().map(|entry| entry.text.len()).sum();
         (self.refusals, self.refusal_bytes) = (0, 0);
     }
 
@@ -262,11 +256,10 @@ impl Outbox {
 
     /// Takes a call back that no transport has had yet. False if there is none.
     pub(super) fn forget_waiting_call(&mut self, call: u32) -> bool {
-        let Some(at) = self.waiting.iter().position(|entry| entry.kind == Kind::Call(call)) else { return false };
-        if let Some(entry) = self.waiting.remove(at) {
-            self.waiting_bytes -= entry.text.len();
+        match self.waiting.find(|entry| entry.kind == Kind::Call(call)) {
+            Some((place, ..)) => self.waiting.remove(place).is_some(),
+            None => false,
         }
-        true
     }
 
     /// The call has ended. If it was never written it need not be; a kept copy goes, unless its number is still needed.
@@ -274,27 +267,24 @@ impl Outbox {
         if !written {
             self.forget_waiting_call(call);
         } else if self.keep == Keep::Calls
-            && let Some(at) = self.sent.iter().position(|entry| entry.kind == Kind::Call(call))
-            && let Some(entry) = self.sent.remove(at)
+            && let Some((place, ..)) = self.sent.find(|entry| entry.kind == Kind::Call(call))
+            && let Some((_, len)) = self.sent.remove(place)
         {
-            self.sent_bytes -= entry.text.len();
-            if at < self.replayed {
-                self.replayed -= 1;
-            }
+            self.replayed = self.replayed.after_removal(place, len);
         }
     }
 
     /// Gives memory back where there is nothing to hold.
     pub(super) fn shrink(&mut self) {
         self.control.shrink_to_fit();
-        self.waiting.shrink_to_fit();
-        self.sent.shrink_to_fit();
+        self.waiting.shrink();
+        self.sent.shrink();
     }
 }
 
 impl Entry {
-    fn write(&self, out: &mut Vec<u8>, session: Option<&SessionId>) {
-        out.extend_from_slice(&self.text);
+    fn write(self, text: &[u8], out: &mut Vec<u8>, session: Option<&SessionId>) {
+        out.extend_from_slice(text);
         if self.add_session_id
             && let Some(id) = session
         {

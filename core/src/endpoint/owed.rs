@@ -1,7 +1,7 @@
 //! The requests that the peer made and that we have not answered yet: their order, their batches.
 
 use crate::id::Id;
-use crate::{Json, Limits};
+use crate::{Dialect, Json, Limits};
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -14,6 +14,8 @@ pub(super) struct Debt {
     pub(super) id: Option<Id>,
     /// The batch in which the answer goes.
     pub(super) batch: Option<usize>,
+    /// Of its method and params, if the peer may send it again: the newest with its id may (PROTOCOL 5).
+    pub(super) print: Option<u64>,
     /// Whether it holds a place among those that run at once.
     running: bool,
 }
@@ -82,14 +84,19 @@ impl Owed {
         self.debts.len() < messages && self.queued_bytes.saturating_add(self.batch_bytes) < bytes
     }
 
-    pub(super) fn accept(&mut self, id: Option<Id>, batch: Option<usize>) -> u32 {
+    pub(super) fn accept(&mut self, id: Option<Id>, batch: Option<usize>, print: Option<u64>) -> u32 {
         if id.is_some()
             && let Some(batch) = batch.and_then(|key| self.batches.get_mut(key))
         {
             batch.open += 1;
         }
         // Limits::in_flight bounds the slab far below 2^32.
-        self.debts.insert(Debt { id, batch, running: false }) as u32
+        self.debts.insert(Debt { id, batch, print, running: false }) as u32
+    }
+
+    /// Whether no request waits for its turn.
+    pub(super) fn is_queue_empty(&self) -> bool {
+        self.queue.is_empty()
     }
 
     /// Whether a request that arrives now may start at once, ahead of nobody.
@@ -140,6 +147,29 @@ impl Owed {
     pub(super) fn finish(&mut self, key: u32) -> Option<Debt> {
         self.release(key);
         self.debts.try_remove(key as usize)
+    }
+
+    /// The request in flight with this id, by [`Id::key`], and this print.
+    pub(super) fn find(&self, id: &Id, print: u64, dialect: Dialect) -> Option<u32> {
+        let same = |debt: &Debt| debt.print == Some(print) && debt.id.as_ref().is_some_and(|of| of.key(dialect) == *id);
+        // Limits::in_flight bounds the slab far below 2^32.
+        self.debts.iter().find(|(_, debt)| same(debt)).map(|(key, _)| key as u32)
+    }
+
+    /// Another request has come under this id: those that had it are not asked for again.
+    pub(super) fn supersede(&mut self, id: &Id, dialect: Dialect) {
+        for (_, debt) in &mut self.debts {
+            if debt.print.is_some() && debt.id.as_ref().is_some_and(|of| of.key(dialect) == *id) {
+                debt.print = None;
+            }
+        }
+    }
+
+    /// Another sender has come: none of the requests in flight will be sent again.
+    pub(super) fn supersede_all(&mut self) {
+        for (_, debt) in &mut self.debts {
+            debt.print = None;
+        }
     }
 
     /// The request was sent again: its one answer goes where the newest asked for it. Returns the answers of a batch that
@@ -197,6 +227,7 @@ impl Owed {
         for (_, debt) in &mut self.debts {
             debt.id = None;
             debt.batch = None;
+            debt.print = None;
         }
         self.batches.clear();
         self.batch_bytes = 0;

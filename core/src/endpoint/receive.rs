@@ -1,17 +1,19 @@
 //! One frame, from its bytes to what it means.
 
 use super::commands::is_session_method;
-use super::duplicates::{Duplicates, Seen};
+use super::duplicates::Duplicates;
 use super::outbox::Keep;
 use super::owed::{Patience, Queued};
 use super::server::Elsewhere;
 use super::{Endpoint, Life, Link, Role};
 use crate::id::Id;
 use crate::message::{self, Body, Call, Frame, Message, Reply};
+use crate::raw::Raw;
 use crate::{CallOutcome, Close, Dialect, ErrorObject, Instant, Json, Received, Request, Responder, SessionId, json, write};
 use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt;
 
 impl<T> Endpoint<T> {
     /// A transport is there. If the endpoint still had one, that one is to be closed with the value returned, and never read again.
@@ -55,36 +57,72 @@ impl<T> Endpoint<T> {
 
     /// A text frame came: its whole payload, whatever it is.
     ///
-    /// Ignored when there is no transport, or one that is being closed.
+    /// Ignored when there is no transport, or one that is being closed. If the transport has checked already that the payload is UTF-8, as WebSocket libraries
+    /// do, [`handle_text`](Self::handle_text) saves doing so again.
     pub fn handle_frame<'f>(&mut self, now: Instant, frame: &'f [u8]) -> Received<'f> {
+        self.receive_bytes(now, frame, Elsewhere::NotAsked)
+    }
+
+    /// The same as [`handle_frame`](Self::handle_frame), for a payload that is known to be UTF-8.
+    pub fn handle_text<'f>(&mut self, now: Instant, frame: &'f str) -> Received<'f> {
         self.receive(now, frame, Elsewhere::NotAsked)
     }
 
     /// The frame for which [`handle_frame`](Self::handle_frame) answered [`Received::HandOver`], when no such session lives here.
     pub fn handle_unknown_session<'f>(&mut self, now: Instant, frame: &'f [u8]) -> Received<'f> {
-        self.receive(now, frame, Elsewhere::Unknown)
+        self.receive_bytes(now, frame, Elsewhere::Unknown)
     }
 
-    fn receive<'f>(&mut self, now: Instant, frame: &'f [u8], elsewhere: Elsewhere) -> Received<'f> {
+    fn receive_bytes<'f>(&mut self, now: Instant, frame: &'f [u8], elsewhere: Elsewhere) -> Received<'f> {
+        match core::str::from_utf8(frame) {
+            Ok(text) => self.receive(now, text, elsewhere),
+            Err(error) => {
+                if self.hears() {
+                    self.touch(now);
+                    if self.is_kept_waiting() {
+                        self.hang_up(Close::NO_GREETING);
+                        return Received::Handled;
+                    }
+                    self.unreadable(now, frame.len(), format_args!("not UTF-8 at byte {}", error.valid_up_to()));
+                }
+                Received::Handled
+            }
+        }
+    }
+
+    /// Whether there is a transport from which anything is taken.
+    fn hears(&self) -> bool {
         match self.link {
-            Link::Greeting | Link::Up => {}
-            Link::Down | Link::Dialing | Link::Leaving => return Received::Handled,
+            Link::Greeting | Link::Up => true,
+            Link::Down | Link::Dialing | Link::Leaving => false,
+        }
+    }
+
+    /// Whether the server has sent more than enough instead of answering `connect`: answers are not written before that, and a client that has no room for
+    /// more must read on until then.
+    fn is_kept_waiting(&self) -> bool {
+        self.link == Link::Greeting && !self.is_drained()
+    }
+
+    fn unreadable(&mut self, now: Instant, bytes: usize, why: fmt::Arguments<'_>) {
+        self.count(now, bytes);
+        self.push_error(now, &Id::Null, &ErrorObject::new(ErrorObject::PARSE_ERROR, alloc::format!("Parse error: {why}")));
+    }
+
+    fn receive<'f>(&mut self, now: Instant, frame: &'f str, elsewhere: Elsewhere) -> Received<'f> {
+        if !self.hears() {
+            return Received::Handled;
         }
         self.touch(now);
-        let parsed = match core::str::from_utf8(frame) {
-            Ok(text) => Frame::parse(text, self.dialect()).map_err(|error| alloc::format!("Parse error: {error}")),
-            Err(error) => Err(alloc::format!("Parse error: not UTF-8 at byte {}", error.valid_up_to())),
-        };
-        if self.link == Link::Greeting && !self.is_drained() && !matches!(parsed, Ok(Frame::Single(Message::Response(_)))) {
-            // Answers are not written before `connect` is answered, and a client that has no room for more must read on until it is.
+        let parsed = Frame::parse(frame, self.dialect());
+        if self.is_kept_waiting() && !matches!(parsed, Ok(Frame::Single(Message::Response(_)))) {
             self.hang_up(Close::NO_GREETING);
             return Received::Handled;
         }
         let parsed = match parsed {
             Ok(parsed) => parsed,
-            Err(why) => {
-                self.count(now, frame.len());
-                self.push_error(now, &Id::Null, &ErrorObject::new(ErrorObject::PARSE_ERROR, why));
+            Err(error) => {
+                self.unreadable(now, frame.len(), format_args!("{error}"));
                 return Received::Handled;
             }
         };
@@ -135,14 +173,14 @@ impl<T> Endpoint<T> {
     }
 
     /// The session that a request names, if this endpoint's transport has none yet (PROTOCOL 3).
-    fn named_session(&self, params: Option<&str>) -> Option<SessionId> {
+    fn named_session(&self, params: Option<Raw<'_>>) -> Option<SessionId> {
         if self.life != Life::Fresh || self.dialect() == Dialect::Strict {
             return None;
         }
-        let (_, raw) = json::without_session_id(params?);
-        SessionId::from_text(&json::text_of(raw?).ok()?)
+        SessionId::from_text(&json::text_of(params?.session_id()?).ok()?)
     }
 
+    #[inline]
     fn single_request<'f>(&mut self, now: Instant, call: Call<'f>, bytes: usize, elsewhere: Elsewhere) -> Received<'f> {
         if let Role::Server(_) = self.role {
             if elsewhere == Elsewhere::NotAsked
@@ -193,7 +231,7 @@ impl<T> Endpoint<T> {
             self.member(now, batch, member);
         }
         if let Some(text) = self.owed.close_member(batch) {
-            self.push_refusal(now, text);
+            self.push_refusal(now, |out| out.extend_from_slice(&text));
         }
         Received::Handled
     }
@@ -222,11 +260,12 @@ impl<T> Endpoint<T> {
     }
 
     /// Takes a request in: it is returned if it is to be served at once, else it waits, or was answered before.
+    #[inline]
     fn accept<'f>(&mut self, now: Instant, call: Call<'f>, batch: Option<usize>) -> Option<Request<'f>> {
         let remembers = self.outbox.keep() != Keep::All;
         let key = call.id.as_ref().filter(|id| remembers && **id != Id::Null).map(|id| id.key(self.dialect()));
-        let print = if key.is_some() { Duplicates::print(&call.method, call.params) } else { 0 };
-        if let Some(key) = &key
+        let print = key.as_ref().map(|_| Duplicates::print(&call.method, call.params.map(|raw| raw.text)));
+        if let (Some(key), Some(print)) = (&key, print)
             && self.is_repetition(now, key, print, batch)
         {
             return None;
@@ -243,16 +282,20 @@ impl<T> Endpoint<T> {
             return None;
         }
         let params = call.params.map(|raw| match self.dialect() {
-            Dialect::Kurento => Json::trusted(json::without_session_id(raw).0),
-            Dialect::Strict => Json::trusted(raw),
+            Dialect::Kurento => raw.without_session_id(),
+            Dialect::Strict => raw.whole(),
         });
         let notification = call.id.is_none();
         let is_first = core::mem::take(&mut self.awaits_first);
         let at_once = batch.is_none() && self.owed.may_start(self.concurrency()) && (notification || self.has_room_for_answer());
-        let number = self.owed.accept(call.id, batch);
-        if let Some(key) = key {
-            self.duplicates.started(key, print, number);
+        if let Some(key) = &key {
+            if !self.duplicates.is_new(key) {
+                let dialect = self.dialect();
+                self.owed.supersede(key, dialect);
+            }
+            self.duplicates.started(key);
         }
+        let number = self.owed.accept(call.id, batch, print);
         if at_once {
             self.owed.start(number);
             let responder = Responder { key: number, notification };
@@ -270,25 +313,21 @@ impl<T> Endpoint<T> {
 
     /// Whether the request came before: then it gets the answer that it got, or the one that it will get (PROTOCOL 5).
     fn is_repetition(&mut self, now: Instant, key: &Id, print: u64, batch: Option<usize>) -> bool {
-        let limits = match &self.role {
-            Role::Server(server) => &server.config.limits,
-            Role::Client(client) => &client.config.limits,
-        };
-        self.duplicates.expire(now, limits);
-        match self.duplicates.seen(key, print) {
-            None => return false,
-            Some(Seen::Running(number)) => {
-                if let Some(text) = self.owed.redirect(*number, batch) {
-                    self.push_answer(now, text);
-                }
+        if self.duplicates.is_new(key) {
+            return false;
+        }
+        if let Some(number) = self.owed.find(key, print, self.dialect()) {
+            if let Some(text) = self.owed.redirect(number, batch) {
+                self.push_answer(now, &text);
             }
-            Some(Seen::Answered(text)) => {
-                let text = text.to_vec();
-                match batch {
-                    None => self.push_refusal(now, text),
-                    Some(batch) => self.add_to_batch(batch, key, &text),
-                }
-            }
+            return true;
+        }
+        let Self { role, duplicates, .. } = self;
+        duplicates.expire(now, role.limits());
+        let Some(text) = duplicates.answer(key, print).map(<[u8]>::to_vec) else { return false };
+        match batch {
+            None => self.push_refusal(now, |out| out.extend_from_slice(&text)),
+            Some(batch) => self.add_to_batch(batch, key, &text),
         }
         true
     }
@@ -299,8 +338,8 @@ impl<T> Endpoint<T> {
         let Some(ended) = asked.and_then(|id| self.calls.end(id)) else { return };
         let outcome = match reply.body {
             Body::Result(raw) => match self.dialect() {
-                Dialect::Kurento => CallOutcome::Result(Json::trusted(json::without_session_id(raw).0).into_owned()),
-                Dialect::Strict => CallOutcome::Result(Json::trusted(raw).into_owned()),
+                Dialect::Kurento => CallOutcome::Result(raw.without_session_id().into_owned()),
+                Dialect::Strict => CallOutcome::Result(raw.whole().into_owned()),
             },
             Body::Error(raw) => match message::error_object(raw) {
                 Ok(error) => CallOutcome::Error(error),

@@ -79,7 +79,7 @@ impl<T> Endpoint<T> {
         else {
             return false;
         };
-        let offers = call.method == "connect" && call.params.is_some_and(|params| json::member(params, "resume").is_some());
+        let offers = call.method == "connect" && call.params.is_some_and(|params| json::member(params.text, "resume").is_some());
         offers && matches!(call.id, Some(Id::Int(id)) if id < *newest)
     }
 
@@ -153,7 +153,7 @@ impl<T> Endpoint<T> {
 
     fn connect<'f>(&mut self, call: &Call<'_>, elsewhere: Elsewhere) -> Received<'f> {
         let id = call.id.as_ref();
-        let params = match ConnectParams::parse(call.params) {
+        let params = match ConnectParams::parse(call.params.map(|raw| raw.text)) {
             Ok(params) => params,
             Err(why) => {
                 self.refuse_session_method(id, &ErrorObject::invalid_params(&why));
@@ -170,8 +170,10 @@ impl<T> Endpoint<T> {
             };
         }
         let back = self.outbox.is_held();
-        if let Some(id) = id {
-            self.duplicates.connected(&id.key(self.dialect()));
+        if let Some(id) = id
+            && self.duplicates.connected(&id.key(self.dialect()))
+        {
+            self.owed.supersede_all();
         }
         let offer = match params.received {
             Some(_) if self.transport_used => {
@@ -258,7 +260,7 @@ impl<T> Endpoint<T> {
         let mut carried = None;
         let mut interval = None;
         let mut received = None;
-        if let Some(params) = call.params {
+        if let Some(params) = call.params.map(|raw| raw.text) {
             let count = |name: &str| match json::member(params, name).filter(|raw| *raw != "null").map(json::count_of) {
                 None => Ok(None),
                 Some(Ok(n)) => Ok(Some(n)),
@@ -303,7 +305,7 @@ impl<T> Endpoint<T> {
     fn close_session(&mut self, call: &Call<'_>) {
         if let Some(id) = &call.id {
             let mut text = Vec::new();
-            write::result(&mut text, id, None, "\"bye\"");
+            write::result(&mut text, id, None, &Json::trusted("\"bye\""));
             self.outbox.set_parting(text);
         }
         self.outbox.release();

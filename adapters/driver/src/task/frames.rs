@@ -46,7 +46,7 @@ impl<R: Runtime> SessionTask<R> {
 
     /// Gives the endpoint a frame, and does what comes of it.
     pub(super) fn feed(&mut self, cx: &mut Context<'_>, now: Instant, frame: &Utf8Bytes) {
-        let received = self.endpoint.handle_frame(now, frame.as_bytes());
+        let received = self.endpoint.handle_text(now, frame.as_str());
         self.received(cx, now, received, frame);
     }
 

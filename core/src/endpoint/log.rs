@@ -1,0 +1,196 @@
+//! Texts in a row, oldest first, in one buffer: nothing is allocated for each.
+
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+
+#[derive(Debug)]
+pub(super) struct Log<M> {
+    /// The texts, behind what was left by those that went.
+    text: Vec<u8>,
+    /// Where the oldest text starts.
+    head: usize,
+    entries: VecDeque<(M, usize)>,
+}
+
+/// A place in a log from the oldest entry on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Place {
+    index: usize,
+    offset: usize,
+}
+
+impl<M> Log<M> {
+    pub(super) const fn new() -> Self {
+        Self { text: Vec::new(), head: 0, entries: VecDeque::new() }
+    }
+
+    /// How many texts there are.
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Bytes of all texts.
+    pub(super) fn bytes(&self) -> usize {
+        self.text.len() - self.head
+    }
+
+    pub(super) fn push(&mut self, entry: M, text: &[u8]) {
+        self.write(entry, |out| out.extend_from_slice(text));
+    }
+
+    /// Adds the text that `write` appends, and returns it.
+    pub(super) fn write(&mut self, entry: M, write: impl FnOnce(&mut Vec<u8>)) -> &[u8] {
+        // What has gone leaves the buffer when it is more than what is there: moving a byte is paid for by one that went.
+        if self.head > self.bytes() {
+            self.text.drain(..self.head);
+            self.head = 0;
+        }
+        let start = self.text.len();
+        write(&mut self.text);
+        self.entries.push_back((entry, self.text.len() - start));
+        self.text.get(start..).unwrap_or_default()
+    }
+
+    pub(super) fn front(&self) -> Option<(&M, &[u8])> {
+        self.get(Place::default())
+    }
+
+    pub(super) fn get(&self, place: Place) -> Option<(&M, &[u8])> {
+        let (entry, len) = self.entries.get(place.index)?;
+        let start = self.head + place.offset;
+        Some((entry, self.text.get(start..start + len)?))
+    }
+
+    /// The place behind all entries.
+    pub(super) fn end(&self) -> Place {
+        Place { index: self.len(), offset: self.bytes() }
+    }
+
+    /// The first entry for which `is` says so, and its text.
+    pub(super) fn find(&self, mut is: impl FnMut(&M) -> bool) -> Option<(Place, &M, &[u8])> {
+        let mut offset = 0;
+        for (index, (entry, len)) in self.entries.iter().enumerate() {
+            if is(entry) {
+                let start = self.head + offset;
+                return Some((Place { index, offset }, entry, self.text.get(start..start + len)?));
+            }
+            offset += len;
+        }
+        None
+    }
+
+    /// Removes the oldest and returns it with its text's length.
+    pub(super) fn pop_front(&mut self) -> Option<(M, usize)> {
+        let (entry, len) = self.entries.pop_front()?;
+        self.head += len;
+        if self.entries.is_empty() {
+            self.text.clear();
+            self.head = 0;
+        }
+        Some((entry, len))
+    }
+
+    pub(super) fn remove(&mut self, place: Place) -> Option<(M, usize)> {
+        if place.index == 0 {
+            return self.pop_front();
+        }
+        let (entry, len) = self.entries.remove(place.index)?;
+        let start = self.head + place.offset;
+        self.text.drain(start..start + len);
+        Some((entry, len))
+    }
+
+    /// Keeps the entries for which `keep` says so, in their order.
+    pub(super) fn retain(&mut self, mut keep: impl FnMut(&M) -> bool) {
+        let mut place = Place::default();
+        while let Some((entry, len)) = self.entries.get(place.index) {
+            if keep(entry) {
+                place = Place { index: place.index + 1, offset: place.offset + len };
+            } else {
+                self.remove(place);
+            }
+        }
+    }
+
+    /// Gives memory back where there is nothing to hold.
+    pub(super) fn shrink(&mut self) {
+        self.text.drain(..self.head);
+        self.head = 0;
+        self.text.shrink_to_fit();
+        self.entries.shrink_to_fit();
+    }
+}
+
+impl Place {
+    /// The place behind an entry of `len` bytes that stands here.
+    pub(super) fn behind(self, len: usize) -> Self {
+        Self { index: self.index + 1, offset: self.offset + len }
+    }
+
+    /// The same place after the entry at `removed`, of `len` bytes, has gone.
+    pub(super) fn after_removal(self, removed: Self, len: usize) -> Self {
+        if removed.index < self.index { Self { index: self.index - 1, offset: self.offset - len } } else { self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::string::String;
+    use std::vec;
+
+    /// A plain list that does the same.
+    #[derive(Default)]
+    struct Model(vec::Vec<(u32, String)>);
+
+    #[test]
+    fn it_does_what_a_list_does_and_its_buffer_stays_small() {
+        let (mut log, mut model) = (Log::new(), Model::default());
+        let mut seed = 7_u32;
+        let mut most = 0;
+        for step in 0..20_000_u32 {
+            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let drawn = (seed >> 16) as usize;
+            match drawn % 7 {
+                0..=2 if model.0.len() < 50 => {
+                    let text = std::format!("{step}{}", "x".repeat(drawn % 90));
+                    if drawn % 2 == 0 {
+                        log.push(step, text.as_bytes());
+                    } else {
+                        assert_eq!(log.write(step, |out| out.extend_from_slice(text.as_bytes())), text.as_bytes());
+                    }
+                    model.0.push((step, text));
+                }
+                3 => {
+                    let oldest = (!model.0.is_empty()).then(|| model.0.remove(0));
+                    assert_eq!(log.pop_front(), oldest.map(|(entry, text)| (entry, text.len())));
+                }
+                4 if !model.0.is_empty() => {
+                    let (entry, text) = model.0.remove(drawn % model.0.len());
+                    let (place, ..) = log.find(|e| *e == entry).unwrap();
+                    assert_eq!(log.remove(place), Some((entry, text.len())));
+                }
+                5 if drawn % 50 == 0 => {
+                    log.retain(|entry| entry % 2 == 0);
+                    model.0.retain(|(entry, _)| entry % 2 == 0);
+                }
+                _ => {}
+            }
+            let mut place = Place::default();
+            for (entry, text) in &model.0 {
+                assert_eq!(log.get(place), Some((entry, text.as_bytes())));
+                place = place.behind(text.len());
+            }
+            assert_eq!(place, log.end());
+            most = most.max(log.bytes());
+            assert!(log.text.capacity() <= 4 * most.max(64), "{} for {most}", log.text.capacity());
+        }
+        log.retain(|_| false);
+        log.shrink();
+        assert_eq!((log.text.capacity(), log.entries.capacity()), (0, 0));
+    }
+}
