@@ -131,10 +131,7 @@ impl Server {
                     let mut state = state;
                     state.transport = None;
                     self.tell(&session, state, Endpoint::handle_detached);
-                    return match error {
-                        tungstenite::Error::ConnectionClosed => Ok(()),
-                        other => Err(other.into()),
-                    };
+                    return if matches!(error, tungstenite::Error::ConnectionClosed) { Ok(()) } else { Err(error.into()) };
                 }
             }
             self.wait_for_room(&session);

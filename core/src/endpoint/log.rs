@@ -158,7 +158,7 @@ mod tests {
             match drawn % 7 {
                 0..=2 if model.0.len() < 50 => {
                     let text = std::format!("{step}{}", "x".repeat(drawn % 90));
-                    if drawn % 2 == 0 {
+                    if drawn.is_multiple_of(2) {
                         log.push(step, text.as_bytes());
                     } else {
                         assert_eq!(log.write(step, |out| out.extend_from_slice(text.as_bytes())), text.as_bytes());
@@ -174,9 +174,9 @@ mod tests {
                     let (place, ..) = log.find(|e| *e == entry).unwrap();
                     assert_eq!(log.remove(place), Some((entry, text.len())));
                 }
-                5 if drawn % 50 == 0 => {
-                    log.retain(|entry| entry % 2 == 0);
-                    model.0.retain(|(entry, _)| entry % 2 == 0);
+                5 if drawn.is_multiple_of(50) => {
+                    log.retain(|entry| entry.is_multiple_of(2));
+                    model.0.retain(|(entry, _)| entry.is_multiple_of(2));
                 }
                 _ => {}
             }
