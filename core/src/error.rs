@@ -29,6 +29,8 @@ impl ErrorObject {
     pub const UNKNOWN_SESSION: i64 = 40007;
     /// More requests in flight than the session may have (PROTOCOL 9).
     pub const TOO_MANY_REQUESTS: i64 = -32000;
+    /// The server stops, and has not begun the request (PROTOCOL 9).
+    pub const SHUTTING_DOWN: i64 = -32001;
 
     /// An error with a code and a message, without data.
     #[must_use]

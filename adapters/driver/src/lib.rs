@@ -14,6 +14,11 @@ mod server;
 mod session;
 mod task;
 mod tcp;
+#[cfg(feature = "tls")]
+mod tls;
+#[cfg(not(feature = "tls"))]
+#[path = "tls/off.rs"]
+mod tls;
 mod transport;
 
 pub use bowline_core::{
@@ -22,9 +27,12 @@ pub use bowline_core::{
 pub use client::{Client, ClientBuilder};
 pub use connection::{ConnectError, ConnectionEvent, Events, SessionKept};
 pub use handler::{Answered, Context, Handler, HandlerError, Responder, Router, Service, Transaction};
+pub use http;
 pub use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 pub use runtime::{BoxStream, Runtime, Stream, Timer};
-pub use server::{Acceptor, Address, BoundServer, PathOptions, RequestHead, Server, ServerHandle, ServerLimits};
+pub use server::{Acceptor, Address, BoundServer, PathOptions, RequestHead, Server, ServerHandle, ServerLimits, ShutdownReport};
 pub use session::{Attributes, CallError, NotifyError, Session};
 pub use tcp::tune_tcp;
+#[cfg(feature = "tls")]
+pub use tls::{ClientCertificates, ClientTls, ServerTls, TlsError};
 pub use transport::{TransportInfo, TransportKind};

@@ -31,6 +31,11 @@ impl Gate {
         Some(Permit(Arc::clone(self)))
     }
 
+    /// How many are inside.
+    pub(crate) fn inside(&self) -> usize {
+        self.inside.load(Ordering::Acquire)
+    }
+
     /// Ready when nobody is inside.
     pub(crate) fn poll_empty(&self, cx: &Context<'_>) -> Poll<()> {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);

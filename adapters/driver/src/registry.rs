@@ -3,6 +3,7 @@ use crate::metrics::PathMetrics;
 use crate::session::{Place, Shared};
 use bowline_core::{CloseReason, Directory, ServerConfig, SessionId};
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -30,33 +31,77 @@ pub(crate) enum Errors {
     Exposed,
 }
 
+/// What a server left when it stopped: the value of [`ServerHandle::shutdown`](crate::ServerHandle::shutdown).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ShutdownReport {
+    /// Sessions that were open when it began, attached or not.
+    pub sessions_closed: usize,
+    /// Requests and notifications that were in flight when it began, and whose handlers came to their end.
+    pub requests_finished: usize,
+    /// Those that were given up, because they took longer than they had.
+    pub requests_abandoned: usize,
+    /// Tasks of sessions that have not ended: a handler blocks its thread.
+    pub tasks_left: usize,
+    /// Connections that are not gone.
+    pub connections_left: usize,
+}
+
 /// All sessions of a server: those that are open by their id, and every task that may have one.
-pub(crate) struct Registry(Mutex<Inner>);
+pub(crate) struct Registry {
+    inner: Mutex<Inner>,
+    tally: Tally,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Life {
+    Serving,
+    Stopping,
+}
+
+/// What has become of everything since the server began to stop.
+#[derive(Default)]
+pub(crate) struct Tally {
+    sessions: AtomicUsize,
+    finished: AtomicUsize,
+    abandoned: AtomicUsize,
+}
+
+impl Tally {
+    pub(crate) fn finished(&self, requests: usize) {
+        self.finished.fetch_add(requests, Ordering::Relaxed);
+    }
+
+    pub(crate) fn abandoned(&self, requests: usize) {
+        self.abandoned.fetch_add(requests, Ordering::Relaxed);
+    }
+}
 
 struct Inner {
     directory: Directory<Arc<Shared>>,
     open_in: BTreeMap<u32, usize>,
     tasks: BTreeMap<u64, Arc<Shared>>,
     next_task: u64,
-    stopping: bool,
+    life: Life,
     /// Those who wait for the last task to end.
     waiting: Vec<Waker>,
 }
 
 impl Registry {
     pub(crate) fn new(max_sessions: usize) -> Self {
-        Self(Mutex::new(Inner {
+        let inner = Inner {
             directory: Directory::new(max_sessions),
             open_in: BTreeMap::new(),
             tasks: BTreeMap::new(),
             next_task: 0,
-            stopping: false,
+            life: Life::Serving,
             waiting: Vec::new(),
-        }))
+        };
+        Self { inner: Mutex::new(inner), tally: Tally::default() }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A task has started; its number. While the server stops, it is told to close at once.
@@ -65,7 +110,7 @@ impl Registry {
         let number = inner.next_task;
         inner.next_task += 1;
         inner.tasks.insert(number, Arc::clone(shared));
-        if inner.stopping {
+        if inner.life == Life::Stopping {
             shared.mailbox.close(CloseReason::Shutdown);
         }
         number
@@ -106,10 +151,30 @@ impl Registry {
     /// A session has closed.
     pub(crate) fn close(&self, id: &SessionId, home: &Home) {
         let mut inner = self.lock();
-        if inner.directory.remove(id).is_some()
-            && let Some(here) = inner.open_in.get_mut(&home.scope)
-        {
+        if inner.directory.remove(id).is_none() {
+            return;
+        }
+        if let Some(here) = inner.open_in.get_mut(&home.scope) {
             *here -= 1;
+        }
+        if inner.life == Life::Stopping {
+            self.tally.sessions.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// What has become of everything by now.
+    pub(crate) fn report(&self, connections_left: usize) -> ShutdownReport {
+        let Tally { sessions, finished, abandoned } = &self.tally;
+        ShutdownReport {
+            sessions_closed: sessions.load(Ordering::Relaxed),
+            requests_finished: finished.load(Ordering::Relaxed),
+            requests_abandoned: abandoned.load(Ordering::Relaxed),
+            tasks_left: self.lock().tasks.len(),
+            connections_left,
         }
     }
 
@@ -122,24 +187,31 @@ impl Registry {
     }
 
     pub(crate) fn is_stopping(&self) -> bool {
-        self.lock().stopping
+        self.lock().life == Life::Stopping
     }
 
-    /// Tells every session to close, those to come too.
+    /// Tells every session to finish what is in flight and to close; those to come close at once.
     pub(crate) fn stop(&self) {
-        let mut inner = self.lock();
-        inner.stopping = true;
-        let tasks: Vec<_> = inner.tasks.values().cloned().collect();
-        drop(inner);
-        for task in tasks {
+        self.lock().life = Life::Stopping;
+        for task in self.tasks() {
+            task.mailbox.wish(|wishes| wishes.wind_up = true);
+        }
+    }
+
+    /// Tells every session to close, whatever is in flight.
+    pub(crate) fn close_all(&self) {
+        for task in self.tasks() {
             task.mailbox.close(CloseReason::Shutdown);
         }
     }
 
+    fn tasks(&self) -> Vec<Arc<Shared>> {
+        self.lock().tasks.values().cloned().collect()
+    }
+
     /// Ends every task where it stands.
     pub(crate) fn kill(&self) {
-        let tasks: Vec<_> = self.lock().tasks.values().cloned().collect();
-        for task in tasks {
+        for task in self.tasks() {
             task.mailbox.kill();
         }
     }

@@ -1,9 +1,13 @@
 #![doc = include_str!("lib.md")]
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "hyper")]
+mod hyper;
 mod runtime;
 
 pub use bowline::*;
+#[cfg(feature = "hyper")]
+pub use hyper::upgrade;
 pub use runtime::{TokioListener, TokioRuntime, TokioTimer};
 
 /// A client on tokio for `url`, `ws://host[:port][/path]`, before it connects.

@@ -112,6 +112,8 @@ pub struct Usage {
     pub unacknowledged_bytes: usize,
     /// Requests of the peer that are not answered yet.
     pub in_flight: usize,
+    /// Of those, the ones that wait for their turn.
+    pub queued: usize,
     /// Bytes of those that wait for their turn.
     pub queued_bytes: usize,
     /// Calls of ours that are not settled yet.
@@ -203,6 +205,7 @@ impl<T> Endpoint<T> {
             unacknowledged,
             unacknowledged_bytes,
             in_flight: self.owed.len(),
+            queued: self.owed.queued(),
             queued_bytes: self.owed.queued_bytes(),
             calls: self.calls.len(),
             duplicate_bytes: self.duplicates.bytes(),

@@ -68,6 +68,11 @@ impl Owed {
         self.debts.len()
     }
 
+    /// Requests that wait for their turn.
+    pub(super) fn queued(&self) -> usize {
+        self.queue.len()
+    }
+
     pub(super) fn queued_bytes(&self) -> usize {
         self.queued_bytes
     }

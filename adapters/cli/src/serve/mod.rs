@@ -171,7 +171,7 @@ fn reachable(address: SocketAddr) -> SocketAddr {
 
 async fn stop(handle: &ServerHandle, signals: &mut Signals) -> Result<(), Failure> {
     tokio::select! {
-        () = handle.shutdown(STOP_WITHIN) => Ok(()),
+        _ = handle.shutdown(STOP_WITHIN) => Ok(()),
         () = signals.next() => Err(Failure::Other("stopped before all sessions were closed".into())),
     }
 }

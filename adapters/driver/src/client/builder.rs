@@ -8,6 +8,7 @@ use crate::registry::Errors;
 use crate::runtime::Runtime;
 use crate::session::{Attributes, Place, Session, Shared};
 use crate::task::{ClientParts, SessionTask};
+use crate::tls::{ClientTls, Connector, blame};
 use crate::transport::{Side, TransportInfo, TransportKind, WebSocket};
 use bowline_core::{ClientConfig, Dialect, FirstConnect, InFlight, Limits, Reconnect, SessionId};
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -29,11 +30,12 @@ pub struct ClientBuilder<R> {
     max_message: usize,
     dispatch: Arc<dyn Dispatch>,
     hook: Option<EventHook>,
+    tls: ClientTls,
     config: ClientConfig,
 }
 
 impl<R: Runtime> ClientBuilder<R> {
-    /// One for `url`: `ws://host[:port][/path]`.
+    /// One for `url`: `ws://host[:port][/path]`, or `wss://` with TLS.
     pub fn new(runtime: R, url: &str) -> Self {
         Self {
             runtime,
@@ -43,6 +45,7 @@ impl<R: Runtime> ClientBuilder<R> {
             max_message: 1024 * 1024,
             dispatch: Router::new().into_dispatch(),
             hook: None,
+            tls: ClientTls::default(),
             config: ClientConfig::default(),
         }
     }
@@ -141,6 +144,13 @@ impl<R: Runtime> ClientBuilder<R> {
         self
     }
 
+    /// How TLS is done, for a `wss://` address. Without it the server needs a certificate that the system trusts.
+    #[cfg(feature = "tls")]
+    pub fn tls(mut self, tls: ClientTls) -> Self {
+        self.tls = tls;
+        self
+    }
+
     /// What serves the server's requests and notifications; without it they are answered with -32601. Kurento: `setServerRequestHandler`.
     pub fn service(mut self, service: impl Service) -> Self {
         self.dispatch = service.into_dispatch();
@@ -172,16 +182,17 @@ impl<R: Runtime> ClientBuilder<R> {
     ///
     /// See [`ConnectError`].
     pub async fn connect(self) -> Result<Client, ConnectError> {
-        let Self { runtime, url, label, headers, max_message, dispatch, hook, mut config } = self;
+        let Self { runtime, url, label, headers, max_message, dispatch, hook, tls, mut config } = self;
         config.limits.message_bytes = max_message;
         let target = Target::parse(&url)?;
+        let connector = target.secure.then(|| tls.connector(&target.host)).transpose()?;
         let path = Arc::from(target.path.split('?').next().unwrap_or("/"));
         let place = Place { label: label.unwrap_or_else(|| url.into()), dialect: config.dialect, request_timeout: config.request_timeout };
         let shared = Arc::new(Shared::new(Arc::new(place), path, Attributes::default()));
         shared.set_id(config.session.as_ref());
         let hub = Arc::new(Hub::new(hook));
         let transports = Gate::new(usize::MAX);
-        let dial = dialler(runtime.clone(), Arc::new(Destination { target, headers, max_message }), Arc::clone(&transports));
+        let dial = dialler(runtime.clone(), Arc::new(Destination { target, connector, headers, max_message }), Arc::clone(&transports));
         let parts = ClientParts { config: Arc::new(config), dial, hub: Arc::clone(&hub), dispatch, errors: Errors::Hidden };
         let session = Session { shared };
         // From here on a future that is dropped closes the session.
@@ -194,6 +205,8 @@ impl<R: Runtime> ClientBuilder<R> {
 
 struct Destination {
     target: Target,
+    /// For TLS.
+    connector: Option<Connector>,
     headers: HeaderMap,
     max_message: usize,
 }
@@ -204,7 +217,10 @@ fn dialler<R: Runtime>(runtime: R, to: Arc<Destination>, transports: Arc<Gate>) 
         let (runtime, to, permit) = (runtime.clone(), Arc::clone(&to), transports.enter());
         Box::pin(async move {
             let mut stream = runtime.connect(&to.target.host, to.target.port).await.map_err(ConnectError::Unreachable)?;
-            let unread = shake_hands(&mut stream, &to.target, &to.headers).await?;
+            if let Some(connector) = &to.connector {
+                stream = connector.connect(stream).await?;
+            }
+            let unread = shake_hands(&mut stream, &to.target, &to.headers).await.map_err(blame)?;
             let info = TransportInfo { kind: TransportKind::WebSocket, peer: None, headers: HeaderMap::new() };
             Ok(WebSocket::new(stream, unread, Side::Client, to.max_message, info, permit))
         })

@@ -10,6 +10,8 @@ use tungstenite::handshake::derive_accept_key;
 
 /// Bytes of the answer's head.
 const MAX_HEAD: usize = 16 * 1024;
+/// What a server answers that expected TLS: an alert (RFC 8446 section 5.1).
+const TLS_ALERT: [u8; 2] = [0x15, 3];
 /// Headers of the answer.
 const MAX_HEADERS: usize = 96;
 
@@ -27,6 +29,9 @@ pub(super) async fn shake_hands(stream: &mut BoxStream, target: &Target, headers
             return Err(ConnectError::Handshake("the server hung up".into()));
         }
         bytes.extend_from_slice(&chunk[..n]);
+        if bytes.starts_with(&TLS_ALERT) {
+            return Err(ConnectError::Handshake("the server speaks TLS there: the address has to begin with wss://".into()));
+        }
         if let Some(length) = check(&bytes, &key)? {
             return Ok(bytes.split_off(length));
         }

@@ -12,6 +12,8 @@ pub enum ConnectError {
     InvalidUrl(String),
     /// The host's name does not resolve, or nobody answers there.
     Unreachable(io::Error),
+    /// There is no trust between the two sides, or one does not speak TLS: what is wrong, and what helps.
+    Tls(String),
     /// The server answered the handshake with this status.
     Status(StatusCode),
     /// What the server answered is no WebSocket handshake.
@@ -31,6 +33,7 @@ impl fmt::Display for ConnectError {
         match self {
             Self::InvalidUrl(why) => write!(f, "invalid address: {why}"),
             Self::Unreachable(error) => write!(f, "cannot reach the server: {error}"),
+            Self::Tls(why) => write!(f, "no secure connection: {why}"),
             Self::Status(status) => write!(f, "the server answered the handshake with HTTP status {status}"),
             Self::Handshake(why) => write!(f, "no WebSocket handshake: {why}"),
             Self::TimedOut => f.write_str("connecting took too long"),
@@ -46,7 +49,7 @@ impl Error for ConnectError {
         match self {
             Self::Unreachable(error) => Some(error),
             Self::Refused(error) => Some(error),
-            Self::InvalidUrl(_) | Self::Status(_) | Self::Handshake(_) | Self::TimedOut | Self::Lost | Self::Closed => None,
+            Self::InvalidUrl(_) | Self::Tls(_) | Self::Status(_) | Self::Handshake(_) | Self::TimedOut | Self::Lost | Self::Closed => None,
         }
     }
 }

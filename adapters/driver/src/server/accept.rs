@@ -1,6 +1,6 @@
 //! One accepted connection: from its first byte to the session task.
 
-use super::head::{self, Refusal, RequestHead};
+use super::head::{self, Caller, Refusal, RequestHead, Security};
 use super::origin;
 use super::paths::{self, Pattern};
 use super::serving::{ServedPath, Serving};
@@ -11,14 +11,17 @@ use crate::metrics::{Limit, ServerMetrics};
 use crate::runtime::{BoxStream, Runtime, timeout};
 use crate::session::Attributes;
 use crate::task::{Arrival, SessionTask};
+use crate::tls::ServerTls;
 use crate::transport::{Side, TransportInfo, TransportKind, WebSocket, close_in_background};
 use bowline_core::Close;
 use futures_util::future::FutureExt;
 use futures_util::io::{AsyncReadExt, AsyncWriteExt};
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, Request, Response, StatusCode};
+use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// A connection over the limit of the server (RFC 6455 section 7.4.1 and its registry).
 const TRY_AGAIN_LATER: Close = Close { code: 1013, reason: "Too many connections" };
@@ -32,24 +35,96 @@ struct Upgraded {
     unread: Vec<u8>,
 }
 
+/// A connection that was accepted.
+pub(super) struct Connection {
+    pub(super) stream: BoxStream,
+    pub(super) peer: Option<SocketAddr>,
+    /// What it has to go through first.
+    pub(super) tls: Option<ServerTls>,
+}
+
 /// Serves a connection until its transport ends, or moves to another session.
-pub(super) async fn serve<R: Runtime>(serving: Arc<Serving<R>>, mut stream: BoxStream, peer: Option<SocketAddr>) {
+pub(super) async fn serve<R: Runtime>(serving: Arc<Serving<R>>, mut connection: Connection) {
     let Some(handshake) = serving.handshakes.enter() else {
-        refuse_at_once(&mut stream, &serving.metrics);
+        refuse_at_once(&mut connection, &serving.metrics);
         return;
     };
     // Boxed, so that an idle session does not carry the room that its handshake took.
-    let upgraded = Box::pin(upgrade(&serving, &mut stream, peer)).await;
-    if let Some(task) = upgraded.and_then(|upgraded| start(&serving, upgraded, stream, handshake)) {
+    let upgraded = Box::pin(upgrade(&serving, connection)).await;
+    if let Some(task) = upgraded.and_then(|(upgraded, stream)| start(&serving, upgraded, stream, handshake)) {
         drop(serving);
         task.await;
     }
 }
 
-/// The handshake, within its time.
-async fn upgrade<R: Runtime>(serving: &Serving<R>, stream: &mut BoxStream, peer: Option<SocketAddr>) -> Option<Upgraded> {
+/// Answers a request that somebody else has read, and serves the connection that comes of it.
+pub(super) fn serve_upgrade<R: Runtime, B>(
+    serving: &Arc<Serving<R>>,
+    request: &Request<B>,
+    peer: Option<SocketAddr>,
+    upgrade: impl Future<Output = io::Result<BoxStream>> + Send + 'static,
+) -> Response<String> {
+    let Some(handshake) = serving.handshakes.enter() else {
+        tracing::warn!("too many handshakes");
+        serving.metrics.limit_hit(Limit::Handshakes);
+        serving.metrics.refused(StatusCode::SERVICE_UNAVAILABLE);
+        return Refusal(StatusCode::SERVICE_UNAVAILABLE).response();
+    };
+    let head = RequestHead::of(request, Caller { peer, security: Security::Unknown });
+    let (path, attributes, answer) = match admit(serving, &head) {
+        Ok(admitted) => admitted,
+        Err(refusal) => {
+            tracing::debug!(?peer, status = refusal.0.as_u16(), "refused");
+            note_refusal(&serving.metrics, refusal);
+            return refusal.response();
+        }
+    };
+    let upgraded = Upgraded { path, head, attributes, unread: Vec::new() };
     let timer = serving.runtime.timer(clock::std_after(serving.limits.handshake_timeout));
-    match timeout(timer, shake_hands(serving, stream, peer)).await {
+    let task = Arc::clone(serving);
+    serving.runtime.spawn(async move {
+        match Box::pin(timeout(timer, upgrade)).await {
+            Some(Ok(stream)) => {
+                if let Some(session) = start(&task, upgraded, stream, handshake) {
+                    drop(task);
+                    session.await;
+                }
+            }
+            Some(Err(error)) => tracing::debug!(?peer, %error, "an upgrade failed"),
+            None => tracing::debug!(?peer, "an upgrade took too long"),
+        }
+    });
+    answer
+}
+
+/// The handshakes, within their time.
+async fn upgrade<R: Runtime>(serving: &Serving<R>, connection: Connection) -> Option<(Upgraded, BoxStream)> {
+    let Connection { mut stream, peer, tls } = connection;
+    let until = clock::std_after(serving.limits.handshake_timeout);
+    let mut caller = Caller { peer, security: Security::Unknown };
+    if let Some(tls) = tls {
+        let certificate;
+        (stream, certificate) = match timeout(serving.runtime.timer(until), tls.accept(stream)).await {
+            Some(Ok(secured)) => secured,
+            Some(Err(error)) => {
+                tracing::debug!(?peer, %error, "a TLS handshake failed");
+                return None;
+            }
+            None => {
+                tracing::debug!(?peer, "a TLS handshake took too long");
+                serving.metrics.limit_hit(Limit::HandshakeTime);
+                return None;
+            }
+        };
+        caller.security = Security::Tls { certificate };
+    }
+    let upgraded = upgrade_http(serving, &mut stream, &caller, until).await?;
+    Some((upgraded, stream))
+}
+
+async fn upgrade_http<R: Runtime>(serving: &Serving<R>, stream: &mut BoxStream, caller: &Caller, until: Instant) -> Option<Upgraded> {
+    let peer = caller.peer;
+    match timeout(serving.runtime.timer(until), shake_hands(serving, stream, caller)).await {
         Some(Ok(upgraded)) => upgraded,
         Some(Err(error)) => {
             tracing::debug!(?peer, %error, "a handshake failed");
@@ -65,11 +140,11 @@ async fn upgrade<R: Runtime>(serving: &Serving<R>, stream: &mut BoxStream, peer:
     }
 }
 
-async fn shake_hands<R: Runtime>(serving: &Serving<R>, stream: &mut BoxStream, peer: Option<SocketAddr>) -> io::Result<Option<Upgraded>> {
-    let refusal = match read_head(stream, serving.limits.max_head_bytes, peer).await? {
+async fn shake_hands<R: Runtime>(serving: &Serving<R>, stream: &mut BoxStream, caller: &Caller) -> io::Result<Option<Upgraded>> {
+    let refusal = match read_head(stream, serving.limits.max_head_bytes, caller).await? {
         Ok((head, unread)) => match admit(serving, &head) {
             Ok((path, attributes, answer)) => {
-                stream.write_all(&answer).await?;
+                stream.write_all(&head::to_bytes(&answer)).await?;
                 stream.flush().await?;
                 return Ok(Some(Upgraded { path, head, attributes, unread }));
             }
@@ -77,18 +152,15 @@ async fn shake_hands<R: Runtime>(serving: &Serving<R>, stream: &mut BoxStream, p
         },
         Err(refusal) => refusal,
     };
-    tracing::debug!(?peer, status = refusal.0.as_u16(), "refused");
-    serving.metrics.refused(refusal.0);
-    if refusal.0 == StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE {
-        serving.metrics.limit_hit(Limit::HeadBytes);
-    }
-    stream.write_all(refusal.to_string().as_bytes()).await?;
+    tracing::debug!(peer = ?caller.peer, status = refusal.0.as_u16(), "refused");
+    note_refusal(&serving.metrics, refusal);
+    stream.write_all(&head::to_bytes(&refusal.response())).await?;
     stream.close().await?;
     Ok(None)
 }
 
 /// The request's head, and what came behind it.
-async fn read_head(stream: &mut BoxStream, max: usize, peer: Option<SocketAddr>) -> io::Result<Result<(RequestHead, Vec<u8>), Refusal>> {
+async fn read_head(stream: &mut BoxStream, max: usize, caller: &Caller) -> io::Result<Result<(RequestHead, Vec<u8>), Refusal>> {
     let mut bytes = Vec::new();
     let mut chunk = [0; 2048];
     loop {
@@ -97,7 +169,7 @@ async fn read_head(stream: &mut BoxStream, max: usize, peer: Option<SocketAddr>)
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         bytes.extend_from_slice(&chunk[..n]);
-        match head::parse(&bytes, peer) {
+        match head::parse(&bytes, caller) {
             Ok(Some((head, length))) if length <= max => return Ok(Ok((head, bytes.split_off(length)))),
             Ok(None) if bytes.len() < max => {}
             Ok(_) => return Ok(Err(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE.into())),
@@ -107,7 +179,7 @@ async fn read_head(stream: &mut BoxStream, max: usize, peer: Option<SocketAddr>)
 }
 
 /// Decides whether a request gets a transport (PROTOCOL 9), and with which answer.
-fn admit<R: Runtime>(serving: &Serving<R>, head: &RequestHead) -> Result<(Arc<ServedPath>, Attributes, Vec<u8>), Refusal> {
+fn admit<R: Runtime>(serving: &Serving<R>, head: &RequestHead) -> Result<(Arc<ServedPath>, Attributes, Response<String>), Refusal> {
     let path = find(&serving.paths, head.path()).ok_or(StatusCode::NOT_FOUND)?;
     let key = head::websocket_key(head)?;
     if !origin::is_allowed(&path.origins, head.host(), head.origin()) {
@@ -167,15 +239,25 @@ fn start<R: Runtime>(serving: &Serving<R>, upgraded: Upgraded, stream: BoxStream
 }
 
 /// There is no place for another handshake.
-fn refuse_at_once(stream: &mut BoxStream, metrics: &ServerMetrics) {
+fn refuse_at_once(connection: &mut Connection, metrics: &ServerMetrics) {
     tracing::warn!("too many handshakes");
     metrics.limit_hit(Limit::Handshakes);
-    say(stream, metrics, StatusCode::SERVICE_UNAVAILABLE);
+    // Without a TLS handshake nothing can be said that would be understood.
+    if connection.tls.is_none() {
+        say(&mut connection.stream, metrics, StatusCode::SERVICE_UNAVAILABLE);
+    }
+}
+
+fn note_refusal(metrics: &ServerMetrics, refusal: Refusal) {
+    metrics.refused(refusal.0);
+    if refusal.0 == StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE {
+        metrics.limit_hit(Limit::HeadBytes);
+    }
 }
 
 /// Answers with a status, if the connection takes it at once: nobody waits for it.
 fn say(stream: &mut BoxStream, metrics: &ServerMetrics, status: StatusCode) {
     metrics.refused(status);
-    let _ = stream.write(Refusal(status).to_string().as_bytes()).now_or_never();
+    let _ = stream.write(&head::to_bytes(&Refusal(status).response())).now_or_never();
     let _ = stream.close().now_or_never();
 }

@@ -1,8 +1,9 @@
-use super::accept;
+use super::accept::{self, Connection};
 use super::address::{Address, SocketFile, unix_path};
 use super::serving::Serving;
 use super::{Acceptor, ServerHandle};
 use crate::runtime::{BoxStream, Runtime, sleep};
+use crate::tls::ServerTls;
 use futures_util::future::join_all;
 use std::fmt;
 use std::future::poll_fn;
@@ -27,12 +28,13 @@ pub struct BoundServer<R: Runtime> {
 struct Door<R: Runtime> {
     listener: R::Listener,
     address: Address,
+    tls: Option<ServerTls>,
     _file: Option<SocketFile>,
 }
 
 impl<R: Runtime> BoundServer<R> {
-    pub(super) async fn new(acceptor: Acceptor<R>, address: &str) -> io::Result<Self> {
-        let first = Door::open(&acceptor.serving.runtime, address).await?;
+    pub(super) async fn new(acceptor: Acceptor<R>, address: &str, tls: Option<ServerTls>) -> io::Result<Self> {
+        let first = Door::open(&acceptor.serving.runtime, address, tls).await?;
         Ok(Self { acceptor, first, more: Vec::new() })
     }
 
@@ -42,7 +44,18 @@ impl<R: Runtime> BoundServer<R> {
     ///
     /// As for [`Server::bind`](super::Server::bind).
     pub async fn bind(mut self, address: &str) -> io::Result<Self> {
-        self.more.push(Door::open(&self.acceptor.serving.runtime, address).await?);
+        self.more.push(Door::open(&self.acceptor.serving.runtime, address, None).await?);
+        Ok(self)
+    }
+
+    /// As [`bind`](Self::bind), with TLS: `wss://`.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Server::bind`](super::Server::bind).
+    #[cfg(feature = "tls")]
+    pub async fn bind_tls(mut self, address: &str, tls: &ServerTls) -> io::Result<Self> {
+        self.more.push(Door::open(&self.acceptor.serving.runtime, address, Some(tls.clone())).await?);
         Ok(self)
     }
 
@@ -78,22 +91,22 @@ impl<R: Runtime> BoundServer<R> {
 }
 
 impl<R: Runtime> Door<R> {
-    async fn open(runtime: &R, address: &str) -> io::Result<Self> {
+    async fn open(runtime: &R, address: &str, tls: Option<ServerTls>) -> io::Result<Self> {
         if let Some(path) = unix_path(address) {
-            return Self::open_unix(runtime, path);
+            return Self::open_unix(runtime, path, tls);
         }
         let (listener, address) = runtime.bind(address).await?;
-        Ok(Self { listener, address: Address::Tcp(address), _file: None })
+        Ok(Self { listener, address: Address::Tcp(address), tls, _file: None })
     }
 
     #[cfg(unix)]
-    fn open_unix(runtime: &R, path: &std::path::Path) -> io::Result<Self> {
+    fn open_unix(runtime: &R, path: &std::path::Path, tls: Option<ServerTls>) -> io::Result<Self> {
         let (listener, file) = super::address::listen(path)?;
-        Ok(Self { listener: runtime.adopt_unix(listener)?, address: Address::Unix(path.to_owned()), _file: Some(file) })
+        Ok(Self { listener: runtime.adopt_unix(listener)?, address: Address::Unix(path.to_owned()), tls, _file: Some(file) })
     }
 
     #[cfg(not(unix))]
-    fn open_unix(_: &R, _: &std::path::Path) -> io::Result<Self> {
+    fn open_unix(_: &R, _: &std::path::Path, _: Option<ServerTls>) -> io::Result<Self> {
         Err(io::Error::new(io::ErrorKind::Unsupported, "this system has no Unix sockets"))
     }
 
@@ -104,7 +117,8 @@ impl<R: Runtime> Door<R> {
             match accepted {
                 Ok((stream, peer)) => {
                     pause = ACCEPT_PAUSE.0;
-                    serving.runtime.spawn(accept::serve(Arc::clone(serving), stream, peer));
+                    let connection = Connection { stream, peer, tls: self.tls.clone() };
+                    serving.runtime.spawn(accept::serve(Arc::clone(serving), connection));
                 }
                 // The connection was gone before it was taken.
                 Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) => {}

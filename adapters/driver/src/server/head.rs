@@ -1,9 +1,11 @@
 //! The head of an HTTP request, and the answers to it.
 
-use http::header::{CONNECTION, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN, UPGRADE};
-use http::{Method, StatusCode, Uri};
-use std::fmt;
+use http::header::{
+    ALLOW, CONNECTION, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_VERSION, UPGRADE,
+};
+use http::{Method, Response, StatusCode, Uri};
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 /// More headers than any client sends.
 const MAX_HEADERS: usize = 96;
@@ -14,10 +16,35 @@ pub struct RequestHead {
     method: Method,
     uri: Uri,
     headers: HeaderMap,
-    peer: Option<SocketAddr>,
+    caller: Caller,
+}
+
+/// Who is at the other end of a connection.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Caller {
+    pub(super) peer: Option<SocketAddr>,
+    pub(super) security: Security,
+}
+
+/// What is known of a connection's secrecy.
+#[derive(Clone, Debug, Default)]
+pub(super) enum Security {
+    /// Nothing: there is none, or somebody else sees to it.
+    #[default]
+    Unknown,
+    /// It is TLS of ours.
+    Tls {
+        /// The one that the client has shown.
+        certificate: Option<Arc<[u8]>>,
+    },
 }
 
 impl RequestHead {
+    /// That of a request that somebody else has read.
+    pub(super) fn of<B>(request: &http::Request<B>, caller: Caller) -> Self {
+        Self { method: request.method().clone(), uri: request.uri().clone(), headers: request.headers().clone(), caller }
+    }
+
     /// The path that was asked for, without its query.
     #[must_use]
     pub fn path(&self) -> &str {
@@ -45,7 +72,25 @@ impl RequestHead {
     /// The peer's address, if the stream has one.
     #[must_use]
     pub fn peer(&self) -> Option<SocketAddr> {
-        self.peer
+        self.caller.peer
+    }
+
+    /// Whether the connection came in by a listener with TLS.
+    #[must_use]
+    pub fn is_tls(&self) -> bool {
+        match self.caller.security {
+            Security::Unknown => false,
+            Security::Tls { .. } => true,
+        }
+    }
+
+    /// The certificate (DER) that the client has shown, after it was verified; only listeners that ask for one have it.
+    #[must_use]
+    pub fn certificate(&self) -> Option<&[u8]> {
+        match &self.caller.security {
+            Security::Unknown => None,
+            Security::Tls { certificate } => certificate.as_deref(),
+        }
     }
 
     pub(super) fn host(&self) -> Option<&str> {
@@ -69,7 +114,7 @@ impl From<StatusCode> for Refusal {
 }
 
 /// The request at the start of `bytes` and its length, `None` if it is not complete.
-pub(super) fn parse(bytes: &[u8], peer: Option<SocketAddr>) -> Result<Option<(RequestHead, usize)>, Refusal> {
+pub(super) fn parse(bytes: &[u8], caller: &Caller) -> Result<Option<(RequestHead, usize)>, Refusal> {
     const BAD: Refusal = Refusal(StatusCode::BAD_REQUEST);
     let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
     let mut request = httparse::Request::new(&mut headers);
@@ -92,7 +137,7 @@ pub(super) fn parse(bytes: &[u8], peer: Option<SocketAddr>) -> Result<Option<(Re
         method: Method::from_bytes(method.as_bytes()).map_err(|_| BAD)?,
         uri: target.parse().map_err(|_| BAD)?,
         headers: map,
-        peer,
+        caller: caller.clone(),
     };
     Ok(Some((head, length)))
 }
@@ -118,32 +163,59 @@ fn has_token(head: &RequestHead, name: &HeaderName, token: &str) -> bool {
 }
 
 /// The answer that turns the connection into a WebSocket.
-pub(super) fn switching_protocols(key: &str) -> Vec<u8> {
+pub(super) fn switching_protocols(key: &str) -> Response<String> {
     let accept = tungstenite::handshake::derive_accept_key(key.as_bytes());
-    format!("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: {accept}\r\n\r\n")
-        .into_bytes()
+    let mut response = Response::new(String::new());
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    let headers = response.headers_mut();
+    headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+    headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+    // Base64 is always a header's value.
+    headers.extend(HeaderValue::from_str(&accept).ok().map(|accept| (SEC_WEBSOCKET_ACCEPT, accept)));
+    response
 }
 
-/// The answer to a request that gets no transport.
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(status) = *self;
-        let reason = status.canonical_reason().unwrap_or("Refused");
+impl Refusal {
+    /// The answer to a request that gets no transport.
+    pub(super) fn response(self) -> Response<String> {
+        let Self(status) = self;
         let text = match status {
             StatusCode::UPGRADE_REQUIRED => "This path speaks JSON-RPC 2.0 over WebSocket (version 13).\n",
             StatusCode::NOT_FOUND => "Nothing is served here.\n",
             StatusCode::FORBIDDEN => "This origin may not connect.\n",
-            _ => reason,
+            _ => status.canonical_reason().unwrap_or("Refused"),
         };
-        write!(f, "HTTP/1.1 {} {reason}\r\nConnection: close\r\n", status.as_str())?;
+        let mut response = Response::new(text.to_owned());
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
         if status == StatusCode::UPGRADE_REQUIRED {
-            f.write_str("Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n")?;
+            headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+            headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
         }
         if status == StatusCode::METHOD_NOT_ALLOWED {
-            f.write_str("Allow: GET\r\n")?;
+            headers.insert(ALLOW, HeaderValue::from_static("GET"));
         }
-        write!(f, "Content-Type: text/plain; charset=utf-8\r\nContent-Length: {}\r\n\r\n{text}", text.len())
+        response
     }
+}
+
+/// An answer of ours as it is written on a connection of ours, which ends with it unless it is upgraded.
+pub(super) fn to_bytes(response: &Response<String>) -> Vec<u8> {
+    let (status, body) = (response.status(), response.body());
+    let mut bytes = format!("HTTP/1.1 {} {}\r\n", status.as_str(), status.canonical_reason().unwrap_or("Refused")).into_bytes();
+    for (name, value) in response.headers() {
+        bytes.extend_from_slice(name.as_str().as_bytes());
+        bytes.extend_from_slice(b": ");
+        bytes.extend_from_slice(value.as_bytes());
+        bytes.extend_from_slice(b"\r\n");
+    }
+    if status != StatusCode::SWITCHING_PROTOCOLS {
+        bytes.extend_from_slice(format!("connection: close\r\ncontent-length: {}\r\n", body.len()).as_bytes());
+    }
+    bytes.extend_from_slice(b"\r\n");
+    bytes.extend_from_slice(body.as_bytes());
+    bytes
 }
 
 #[cfg(test)]
@@ -154,7 +226,7 @@ mod tests {
         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nOrigin: h:1\r\n\r\n";
 
     fn key_of(text: &str) -> Result<String, Refusal> {
-        let (head, _) = parse(text.as_bytes(), None)?.expect("complete");
+        let (head, _) = parse(text.as_bytes(), &Caller::default())?.expect("complete");
         websocket_key(&head).map(str::to_owned)
     }
 
@@ -162,16 +234,17 @@ mod tests {
     fn a_handshake_is_read_up_to_its_end() {
         let mut bytes = GOOD.as_bytes().to_vec();
         for cut in 0..GOOD.len() {
-            assert!(parse(&bytes[..cut], None).unwrap().is_none(), "{cut}");
+            assert!(parse(&bytes[..cut], &Caller::default()).unwrap().is_none(), "{cut}");
         }
         bytes.extend_from_slice(b"\x81\x00");
-        let (head, length) = parse(&bytes, None).unwrap().unwrap();
+        let (head, length) = parse(&bytes, &Caller::default()).unwrap().unwrap();
         assert_eq!(
             (head.path(), head.query(), head.host(), head.origin(), length),
             ("/demo", Some("x=1"), Some("h:1"), Some("h:1"), GOOD.len())
         );
-        let answer = String::from_utf8(switching_protocols(websocket_key(&head).unwrap())).unwrap();
-        assert!(answer.contains("Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"), "RFC 6455 section 1.3: {answer}");
+        let answer = String::from_utf8(to_bytes(&switching_protocols(websocket_key(&head).unwrap()))).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 101 Switching Protocols\r\n") && answer.ends_with("\r\n\r\n"), "{answer}");
+        assert!(answer.contains("sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"), "RFC 6455 section 1.3: {answer}");
     }
 
     #[test]
@@ -195,10 +268,10 @@ mod tests {
 
     #[test]
     fn a_refusal_is_a_whole_answer() {
-        let text = Refusal(StatusCode::UPGRADE_REQUIRED).to_string();
-        assert!(text.starts_with("HTTP/1.1 426 Upgrade Required\r\n") && text.contains("\r\nSec-WebSocket-Version: 13\r\n"));
+        let text = String::from_utf8(to_bytes(&Refusal(StatusCode::UPGRADE_REQUIRED).response())).unwrap();
+        assert!(text.starts_with("HTTP/1.1 426 Upgrade Required\r\n") && text.contains("\r\nsec-websocket-version: 13\r\n"));
         let (head, body) = text.split_once("\r\n\r\n").unwrap();
-        assert!(head.ends_with(&format!("Content-Length: {}", body.len())));
+        assert!(head.ends_with(&format!("content-length: {}", body.len())));
     }
 
     use std::ops::Add;

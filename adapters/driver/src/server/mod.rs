@@ -11,6 +11,7 @@ mod signal;
 use crate::handler::Service;
 use crate::limits::Gate;
 use crate::metrics::ServerMetrics;
+pub use crate::registry::ShutdownReport;
 use crate::registry::{Home, Registry};
 use crate::runtime::{BoxStream, Runtime};
 use crate::session::{Attributes, Place};
@@ -23,6 +24,7 @@ use paths::Pattern;
 use serving::{Control, Interceptor, ServedPath, Serving};
 use signal::Signal;
 use std::fmt;
+use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -93,7 +95,17 @@ impl<R: Runtime> Server<R> {
     ///
     /// `InvalidInput` as for [`build`](Self::build), `AddrInUse` if another server listens there, or what the operating system says.
     pub async fn bind(self, address: &str) -> io::Result<BoundServer<R>> {
-        BoundServer::new(self.build()?, address).await
+        BoundServer::new(self.build()?, address, None).await
+    }
+
+    /// As [`bind`](Self::bind), with TLS: `wss://`.
+    ///
+    /// # Errors
+    ///
+    /// As for [`bind`](Self::bind).
+    #[cfg(feature = "tls")]
+    pub async fn bind_tls(self, address: &str, tls: &crate::tls::ServerTls) -> io::Result<BoundServer<R>> {
+        BoundServer::new(self.build()?, address, Some(tls.clone())).await
     }
 
     /// The server without a listener, for connections that somebody else accepts.
@@ -178,7 +190,24 @@ impl<R: Runtime> Acceptor<R> {
     /// Serves a connection from its first byte, which may be one of TLS that has been unwrapped already, until its transport ends or moves to
     /// another session.
     pub async fn serve_stream(&self, stream: BoxStream, peer: Option<SocketAddr>) {
-        accept::serve(Arc::clone(&self.serving), stream, peer).await;
+        accept::serve(Arc::clone(&self.serving), accept::Connection { stream, peer, tls: None }).await;
+    }
+
+    /// Answers a request that a server of somebody else's has read, so that a path can be mounted beside the other routes of an application and
+    /// behind its middleware. Paths, origins, interceptors and limits are those of any other connection.
+    ///
+    /// Give the answer to the client. If it is 101, `upgrade` has to become the connection behind it, from its first byte on, within
+    /// [`ServerLimits::handshake_timeout`]; it is served by a task of its own. The path is that of the request as the application passes it on: a router that
+    /// takes a prefix away takes it from here too.
+    ///
+    /// For hyper and axum there is `bowline_tokio::upgrade`, which needs nothing but the request.
+    pub fn upgrade<B>(
+        &self,
+        request: &http::Request<B>,
+        peer: Option<SocketAddr>,
+        upgrade: impl Future<Output = io::Result<BoxStream>> + Send + 'static,
+    ) -> http::Response<String> {
+        accept::serve_upgrade(&self.serving, request, peer, upgrade)
     }
 
     /// What stops it.
@@ -213,10 +242,15 @@ impl ServerHandle {
         self.control.session_count()
     }
 
-    /// Takes no more connections, closes every session with [`CloseReason::Shutdown`](crate::CloseReason::Shutdown) and its transport with 1001, and
-    /// waits until they are gone. What is left after `grace` is dropped. Once it has begun it goes on, whether anybody waits for it or not.
-    pub async fn shutdown(&self, grace: Duration) {
-        Arc::clone(&self.control).shutdown(grace).await;
+    /// Stops it: takes no more connections, lets the requests in flight finish, closes every session with
+    /// [`CloseReason::Shutdown`](crate::CloseReason::Shutdown) and its transport with 1001, and says what that came to.
+    ///
+    /// A session in which nothing is in flight is closed at once. In the others, what had arrived is served and answered; a request that comes now is
+    /// answered with [`ErrorObject::SHUTTING_DOWN`](crate::ErrorObject::SHUTTING_DOWN), a notification is passed over. What is still in flight after `grace` is
+    /// given up, and its session is closed; that takes a few seconds more at most, for peers that do not answer. Once it has begun it goes on, whether anybody
+    /// waits for it or not. Called again with less time, the shorter time holds: [`Duration::ZERO`] gives up at once.
+    pub async fn shutdown(&self, grace: Duration) -> ShutdownReport {
+        Arc::clone(&self.control).shutdown(grace).await
     }
 }
 

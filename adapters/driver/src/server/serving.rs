@@ -5,7 +5,7 @@ use super::signal::Signal;
 use crate::clock;
 use crate::limits::Gate;
 use crate::metrics::ServerMetrics;
-use crate::registry::{Home, Registry};
+use crate::registry::{Home, Registry, ShutdownReport};
 use crate::runtime::{Runtime, timeout};
 use crate::session::Attributes;
 use http::{HeaderName, StatusCode};
@@ -15,7 +15,9 @@ use std::sync::Arc;
 use std::task::ready;
 use std::time::Duration;
 
-/// After the grace of a shutdown, what is left is ended; this long it may take to see that.
+/// After the grace of a shutdown, what is left is closed; this long that may take. A peer that answers no Close frame takes two seconds.
+const CLOSING: Duration = Duration::from_secs(3);
+/// After that it is ended; this long it may take to see that.
 const AFTER_KILL: Duration = Duration::from_secs(1);
 
 pub(super) type Interceptor = dyn Fn(&RequestHead, &mut Attributes) -> Result<(), StatusCode> + Send + Sync;
@@ -48,7 +50,7 @@ pub(super) struct ServedPath {
 /// What a handle can do, whatever the runtime.
 pub(super) trait Control: Send + Sync {
     fn session_count(&self) -> usize;
-    fn shutdown(self: Arc<Self>, grace: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>>;
+    fn shutdown(self: Arc<Self>, grace: Duration) -> Pin<Box<dyn Future<Output = ShutdownReport> + Send>>;
 }
 
 impl<R: Runtime> Control for Serving<R> {
@@ -56,7 +58,7 @@ impl<R: Runtime> Control for Serving<R> {
         self.registry.session_count()
     }
 
-    fn shutdown(self: Arc<Self>, grace: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+    fn shutdown(self: Arc<Self>, grace: Duration) -> Pin<Box<dyn Future<Output = ShutdownReport> + Send>> {
         Box::pin(async move {
             self.stopping.give();
             self.registry.stop();
@@ -64,17 +66,21 @@ impl<R: Runtime> Control for Serving<R> {
             let serving = Arc::clone(&self);
             self.runtime.spawn(async move { serving.finish(grace).await });
             self.stopped.wait().await;
+            self.registry.report(self.connections.inside())
         })
     }
 }
 
 impl<R: Runtime> Serving<R> {
-    /// Gives the sessions time to end, then ends them.
+    /// Gives the sessions time to finish what is in flight, then closes them, then ends them.
     async fn finish(&self, grace: Duration) {
         if self.all_ended(grace).await.is_none() {
-            self.registry.kill();
-            // A handler that blocks its thread cannot be ended; nobody waits for it.
-            let _ = self.all_ended(AFTER_KILL).await;
+            self.registry.close_all();
+            if self.all_ended(CLOSING).await.is_none() {
+                self.registry.kill();
+                // A handler that blocks its thread cannot be ended; nobody waits for it.
+                let _ = self.all_ended(AFTER_KILL).await;
+            }
         }
         self.stopped.give();
     }

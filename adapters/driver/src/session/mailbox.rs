@@ -54,6 +54,8 @@ pub(crate) struct Wishes {
     pub(crate) reconnect: bool,
     pub(crate) grace: Option<Duration>,
     pub(crate) heartbeat: Option<Option<Duration>>,
+    /// Finish what is in flight, and close then.
+    pub(crate) wind_up: bool,
 }
 
 /// Why a post was not taken.
@@ -151,8 +153,8 @@ impl State {
     }
 
     fn is_quiet(&self) -> bool {
-        let Wishes { disconnect, reconnect, grace, heartbeat } = &self.wishes;
-        self.urgent.is_empty() && !disconnect && !reconnect && grace.is_none() && heartbeat.is_none()
+        let Wishes { disconnect, reconnect, grace, heartbeat, wind_up } = &self.wishes;
+        self.urgent.is_empty() && !disconnect && !reconnect && !wind_up && grace.is_none() && heartbeat.is_none()
     }
 }
 

@@ -33,13 +33,14 @@ impl<R: Runtime> SessionTask<R> {
         }
         if let Some(reason) = self.mailbox().take_closing(now, self.endpoint.is_attached()) {
             any = true;
+            self.abandon();
             self.endpoint.close(now, reason);
         }
         self.drain(cx, now) | any
     }
 
     fn grant_wishes(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
-        let Wishes { disconnect, reconnect, grace, heartbeat } = self.mailbox().take_wishes();
+        let Wishes { disconnect, reconnect, grace, heartbeat, wind_up } = self.mailbox().take_wishes();
         if let Some(grace) = grace {
             self.endpoint.set_grace(now, grace);
         }
@@ -52,13 +53,16 @@ impl<R: Runtime> SessionTask<R> {
         if reconnect {
             self.endpoint.reconnect(now);
         }
-        disconnect || reconnect || grace.is_some() || heartbeat.is_some()
+        if wind_up {
+            self.wind_up();
+        }
+        wind_up || disconnect || reconnect || grace.is_some() || heartbeat.is_some()
     }
 
     /// Gives the endpoint what is for the peer. Returns whether it took it.
     fn post(&mut self, now: Instant, ordered: Ordered) -> bool {
         match ordered {
-            Ordered::Answer { responder, outcome } => self.endpoint.respond(now, responder, outcome),
+            Ordered::Answer { responder, outcome } => self.respond(now, responder, outcome),
             Ordered::Notify { method, params } => {
                 // Nobody waits for what else becomes of it.
                 match self.endpoint.notify(now, &method, params.as_ref()) {

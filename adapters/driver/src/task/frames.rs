@@ -108,7 +108,7 @@ impl<R: Runtime> SessionTask<R> {
                 any = true;
             }
             let before = transport.waiting();
-            if before == 0 {
+            if before == 0 && transport.is_flushed() {
                 break;
             }
             match transport.poll_flush(cx) {

@@ -7,6 +7,7 @@ mod frames;
 mod log;
 mod serve;
 mod watch;
+mod wind_up;
 
 use crate::clock;
 use crate::connection::{ConnectError, Dial, Dialing, Hub};
@@ -27,6 +28,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tracing::Span;
 use tungstenite::Utf8Bytes;
+use wind_up::WindingUp;
 
 /// Rounds before a busy session lets the others run.
 const ROUNDS: usize = 4;
@@ -54,6 +56,8 @@ pub(crate) struct SessionTask<R: Runtime> {
     idle_at: Option<Instant>,
     /// When a server's transport is closed for having no session and saying nothing.
     silent_until: Option<Instant>,
+    /// Set when the server stops.
+    winding_up: Option<WindingUp>,
     attached: bool,
     metrics: SessionMetrics,
     /// Everything that happens here is logged within it.
@@ -164,6 +168,7 @@ impl<R: Runtime> SessionTask<R> {
             timer_at: Instant::FAR_FUTURE,
             idle_at: None,
             silent_until: None,
+            winding_up: None,
             attached: false,
             metrics: SessionMetrics::default(),
             span,
@@ -216,6 +221,7 @@ impl<R: Runtime> SessionTask<R> {
         busy |= self.read_frames(cx, now);
         // What the handlers of these frames have said goes out with their answers, in one write.
         busy |= self.take_commands(cx, now);
+        busy |= self.close_when_done();
         busy |= self.write_frames(cx, now);
         busy |= self.keep_time(cx, now, busy);
         busy
@@ -303,6 +309,7 @@ impl<R: Runtime> SessionTask<R> {
 
     /// Leaves: nobody may find this session any more, and nobody may wait for it.
     fn end(&mut self) {
+        self.abandon();
         let late = self.mailbox().end();
         let attributes = self.session.shared.end_attributes();
         self.tell(|| drop(attributes));

@@ -101,6 +101,9 @@ impl<R: Runtime> SessionTask<R> {
 
     /// Calls a request's handler, which often answers at once.
     fn start(&mut self, cx: &mut task::Context<'_>, now: Instant, request: Request<'_>) {
+        if !self.may_begin() {
+            return self.refuse_request(now, request);
+        }
         let Request { method, params, is_first, responder } = request;
         let key = self.next_key;
         self.next_key += 1;
@@ -168,7 +171,7 @@ impl<R: Runtime> SessionTask<R> {
         // An answer goes behind what the handler has sent before, if that is still waiting. The end of a notification says nothing to the peer: it
         // must not wait, or a full buffer would keep the next ones from being served, and in the end the transport from being read.
         if responder.is_notification() || self.mailbox().is_empty() {
-            self.endpoint.respond(now, responder, outcome);
+            self.respond(now, responder, outcome);
         } else {
             self.mailbox().answer(responder, outcome);
         }

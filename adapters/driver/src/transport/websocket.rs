@@ -62,7 +62,7 @@ impl WebSocket {
         info: TransportInfo,
         permit: Option<Permit>,
     ) -> Self {
-        let io = Io { stream, waker: Waker::noop().clone(), out: Vec::new(), written: 0, replies: 0, replies_end: 0 };
+        let io = Io { stream, waker: Waker::noop().clone(), out: Vec::new(), written: 0, flushed: true, replies: 0, replies_end: 0 };
         let role = match side {
             Side::Server => Role::Server,
             Side::Client => Role::Client,
@@ -124,6 +124,11 @@ impl WebSocket {
     /// Whether it may be read. Messages that wait to be written are no reason not to: two sides that push would wait for each other.
     pub(crate) fn may_read(&self) -> bool {
         self.ws.get_ref().replies < REPLIES_HIGH
+    }
+
+    /// Whether something is not with the peer's system yet, here or in the stream.
+    pub(crate) fn is_flushed(&self) -> bool {
+        self.ws.get_ref().flushed
     }
 
     /// How much waits to be flushed.
@@ -203,6 +208,8 @@ struct Io {
     /// What goes to the socket; the first `written` bytes are there already.
     out: Vec<u8>,
     written: usize,
+    /// Whether the stream, too, has passed on all that it was given: TLS keeps what the socket does not take.
+    flushed: bool,
     /// Bytes of control frames that were put into `out` since it was last written beyond `replies_end`.
     replies: usize,
     /// Where the last of them ends in `out`.
@@ -226,6 +233,7 @@ impl Io {
     }
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.flushed &= self.waiting() == 0;
         while self.waiting() > 0 {
             match Pin::new(&mut self.stream).poll_write(cx, &self.out[self.written..]) {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
@@ -244,7 +252,9 @@ impl Io {
         }
         self.out.clear();
         (self.written, self.replies_end) = (0, 0);
-        Pin::new(&mut self.stream).poll_flush(cx)
+        let flushed = Pin::new(&mut self.stream).poll_flush(cx);
+        self.flushed = flushed.is_ready();
+        flushed
     }
 }
 

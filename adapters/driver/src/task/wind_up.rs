@@ -1,0 +1,65 @@
+//! The server stops: what is in flight is finished, nothing new is begun.
+
+use super::{Role, SessionTask};
+use crate::runtime::Runtime;
+use bowline_core::{CloseReason, ErrorObject, Instant, Outcome, Request, Responder};
+use futures_util::stream::FuturesUnordered;
+
+/// What is left to do before the session closes.
+pub(super) struct WindingUp {
+    /// Requests that had arrived and not begun when the server stopped: they come before any other, and may begin.
+    waiting: usize,
+    /// Whether the session was told to close.
+    told: bool,
+}
+
+impl<R: Runtime> SessionTask<R> {
+    pub(super) fn wind_up(&mut self) {
+        let waiting = self.endpoint.usage().queued + self.held.len();
+        self.winding_up.get_or_insert(WindingUp { waiting, told: false });
+    }
+
+    /// Whether the next request may begin.
+    pub(super) fn may_begin(&mut self) -> bool {
+        match &mut self.winding_up {
+            None => true,
+            Some(WindingUp { waiting: 0, .. }) => false,
+            Some(WindingUp { waiting, .. }) => {
+                *waiting -= 1;
+                true
+            }
+        }
+    }
+
+    /// Answers a request that has come too late. Its client learns that it may ask elsewhere; a notification is passed over.
+    pub(super) fn refuse_request(&mut self, now: Instant, request: Request<'_>) {
+        let error = ErrorObject::new(ErrorObject::SHUTTING_DOWN, "Server is shutting down");
+        self.endpoint.respond(now, request.responder, Outcome::Error(error));
+    }
+
+    /// Gives the endpoint an answer.
+    pub(super) fn respond(&mut self, now: Instant, responder: Responder, outcome: Outcome<'_>) {
+        if let (Some(_), Role::Server(side)) = (&self.winding_up, &self.role) {
+            side.home.registry.tally().finished(1);
+        }
+        self.endpoint.respond(now, responder, outcome);
+    }
+
+    /// Closes a session in which nothing is in flight any more. Returns whether it does so now.
+    pub(super) fn close_when_done(&mut self) -> bool {
+        let Some(WindingUp { told: told @ false, .. }) = &mut self.winding_up else { return false };
+        let idle = self.endpoint.usage().in_flight == 0 && self.running.as_ref().is_none_or(FuturesUnordered::is_empty);
+        if idle {
+            *told = true;
+            self.mailbox().close(CloseReason::Shutdown);
+        }
+        idle
+    }
+
+    /// The session ends with requests in flight, if there are any.
+    pub(super) fn abandon(&mut self) {
+        if let (Some(_), Role::Server(side)) = (&self.winding_up, &self.role) {
+            side.home.registry.tally().abandoned(self.endpoint.usage().in_flight);
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! How a server stops.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "in a test a panic is the failure")]
+
+use bowline::{ErrorObject, Router, Runtime, Server, ServerHandle, ShutdownReport};
+use bowline_tests::sockets::{Peer, Rig, Watched, soon};
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::future::{Future, poll_fn};
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+type Stopping = Pin<Box<dyn Future<Output = ShutdownReport> + Send>>;
+
+/// A server of `echo`, and of `wait`, which is answered when the gate opens.
+struct Rest {
+    gate: Arc<Watched<bool>>,
+    address: SocketAddr,
+    handle: ServerHandle,
+}
+
+impl Rest {
+    async fn start<R: Runtime>(runtime: &R) -> Self {
+        let gate = Arc::new(Watched::new(false));
+        let waiting = Arc::clone(&gate);
+        let router = Router::new().method("echo", async |text: String| Ok::<_, ErrorObject>(text)).method("wait", move |(): ()| {
+            let gate = Arc::clone(&waiting);
+            async move {
+                gate.wait_for(|open| *open).await;
+                Ok::<_, ErrorObject>("waited")
+            }
+        });
+        let server: Server<R> = runtime.server().path("/", router);
+        let (address, handle) = runtime.serve(server.bind("127.0.0.1:0").await.unwrap());
+        Self { gate, address, handle }
+    }
+
+    /// Begins to stop: when this returns, every session has been told.
+    async fn stop(&self, grace: Duration) -> Stopping {
+        let handle = self.handle.clone();
+        let mut stopping: Stopping = Box::pin(async move { handle.shutdown(grace).await });
+        poll_fn(|cx| {
+            assert!(stopping.as_mut().poll(cx).is_pending(), "something is in flight");
+            Poll::Ready(())
+        })
+        .await;
+        stopping
+    }
+
+    /// A peer with a session, whose request the handler has.
+    fn busy(&self) -> (Peer, u64) {
+        let mut peer = Peer::connect(self.address, "/");
+        peer.greet();
+        let waits = peer.request("wait", &json!(null));
+        // It is answered at once: what came before it has been read.
+        peer.call("ping", &json!({}));
+        (peer, waits)
+    }
+}
+
+async fn what_is_in_flight_is_finished_and_nothing_new_is_begun(runtime: impl Runtime) {
+    let rest = Rest::start(&runtime).await;
+    let (mut peer, waits) = rest.busy();
+    let queued = peer.request("echo", &json!({ "value": "queued" }));
+    peer.call("ping", &json!({}));
+    let mut idle = Peer::connect(rest.address, "/");
+    idle.greet();
+
+    let stopping = rest.stop(Duration::MAX).await;
+    assert_eq!(idle.closed(), Some((1001, "Server is shutting down".into())), "it does not wait for the others");
+    let late = peer.request("echo", &json!({ "value": "late" }));
+    peer.call("ping", &json!({}));
+    rest.gate.update(|open| *open = true);
+    let answers: BTreeMap<u64, _> = (0..3).map(|_| peer.read()).map(|answer| (answer["id"].as_u64().unwrap(), answer)).collect();
+    assert_eq!(answers[&waits]["result"]["value"], "waited");
+    assert_eq!(answers[&queued]["result"]["value"], "queued");
+    assert_eq!(answers[&late]["error"]["code"], ErrorObject::SHUTTING_DOWN);
+    assert_eq!(peer.closed(), Some((1001, "Server is shutting down".into())));
+    drop((peer, idle));
+
+    let report = soon(stopping).await;
+    assert_eq!((report.sessions_closed, report.requests_finished, report.requests_abandoned), (2, 2, 0), "{report:?}");
+    assert_eq!((report.tasks_left, report.connections_left, rest.handle.session_count()), (0, 0, 0), "{report:?}");
+    assert!(std::net::TcpStream::connect(rest.address).is_err());
+}
+
+async fn what_takes_too_long_is_given_up(runtime: impl Runtime) {
+    let rest = Rest::start(&runtime).await;
+    let (mut peer, _) = rest.busy();
+    let handle = rest.handle.clone();
+    let stopping = runtime.start(async move { handle.shutdown(Duration::from_millis(1)).await });
+    assert_eq!(peer.closed(), Some((1001, "Server is shutting down".into())));
+    drop(peer);
+    let report = soon(stopping).await;
+    assert_eq!((report.sessions_closed, report.requests_finished, report.requests_abandoned, report.tasks_left), (1, 0, 1, 0));
+}
+
+async fn asked_again_it_hurries(runtime: impl Runtime) {
+    let rest = Rest::start(&runtime).await;
+    let (mut peer, _) = rest.busy();
+    let patient = rest.stop(Duration::MAX).await;
+    let handle = rest.handle.clone();
+    let hurried = runtime.start(async move { handle.shutdown(Duration::ZERO).await });
+    assert_eq!(peer.closed(), Some((1001, "Server is shutting down".into())));
+    drop(peer);
+    assert_eq!(soon(hurried).await, soon(patient).await);
+}
+
+bowline_tests::both![what_is_in_flight_is_finished_and_nothing_new_is_begun, what_takes_too_long_is_given_up, asked_again_it_hurries,];
