@@ -2,8 +2,8 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "in a test a panic is the failure")]
 
-use bowline_tests::sockets::{PATIENCE, Peer, soon};
-use bowline_tokio::{Address, ErrorObject, Router};
+use bowline::{Address, ErrorObject, Router, Runtime};
+use bowline_tests::sockets::{PATIENCE, Peer, Rig, soon};
 use serde_json::json;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -13,8 +13,9 @@ use std::time::Duration;
 struct Dir(PathBuf);
 
 impl Dir {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("bowline-{name}-{}", std::process::id()));
+    fn new<R>(name: &str) -> Self {
+        let runtime = std::any::type_name::<R>().rsplit(':').next().unwrap();
+        let path = std::env::temp_dir().join(format!("bowline-{name}-{runtime}-{}", std::process::id()));
         std::fs::create_dir_all(&path).unwrap();
         Self(path)
     }
@@ -32,46 +33,45 @@ fn over_unix(path: &Path) -> Peer<UnixStream> {
     Peer::over(stream, "/")
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_session_goes_from_one_listener_to_another_and_all_stop_together() {
-    let dir = Dir::new("listeners");
+async fn a_session_goes_from_one_listener_to_another_and_all_stop_together<R: Runtime>(runtime: R) {
+    let dir = Dir::new::<R>("listeners");
     let path = dir.0.join("rpc.sock");
     let router = Router::new().method("echo", async |text: String| Ok::<_, ErrorObject>(text));
-    let server = bowline_tokio::server().path("/", router).bind("127.0.0.1:0").await.unwrap();
+    let server = runtime.server().path("/", router).bind("127.0.0.1:0").await.unwrap();
     let server = server.bind(&format!("unix:{}", path.display())).await.unwrap().bind("127.0.0.1:0").await.unwrap();
     let addresses: Vec<Address> = server.addresses().cloned().collect();
     assert_eq!((server.local_addr(), addresses[1].unix()), (&addresses[0], Some(path.as_path())));
     let (first, last) = (addresses[0].tcp().unwrap(), addresses[2].tcp().unwrap());
     let handle = server.handle();
-    let serving = tokio::spawn(server.serve());
+    let serving = runtime.start(server.serve());
 
-    let unix = path.clone();
-    soon(tokio::task::spawn_blocking(move || {
-        let mut peer = Peer::connect(first, "/");
-        let session = peer.greet();
-        let mut moved = over_unix(&unix);
-        assert_eq!(moved.resume(&session)["result"]["sessionId"], json!(session));
-        assert_eq!(peer.closed().unwrap().0, 4104);
-        assert_eq!(moved.call("echo", &json!({ "value": "over unix" }))["result"]["value"], "over unix");
-        let mut back = Peer::connect(last, "/");
-        assert_eq!(back.resume(&session)["result"]["sessionId"], json!(session));
-        assert_eq!(moved.closed().unwrap().0, 4104);
-    }))
-    .await
-    .unwrap();
+    let mut peer = Peer::connect(first, "/");
+    let session = peer.greet();
+    let mut moved = over_unix(&path);
+    assert_eq!(moved.resume(&session)["result"]["sessionId"], json!(session));
+    assert_eq!(peer.closed().unwrap().0, 4104);
+    assert_eq!(moved.call("echo", &json!({ "value": "over unix" }))["result"]["value"], "over unix");
+    let mut back = Peer::connect(last, "/");
+    assert_eq!(back.resume(&session)["result"]["sessionId"], json!(session));
+    assert_eq!(moved.closed().unwrap().0, 4104);
+    drop((peer, moved));
 
-    soon(handle.shutdown(Duration::from_secs(5))).await;
-    soon(serving).await.unwrap();
+    let stopping = runtime.start(async move { handle.shutdown(Duration::from_secs(5)).await });
+    assert_eq!(back.closed().unwrap().0, 1001);
+    drop(back);
+    soon(stopping).await;
+    soon(serving).await;
     assert!(!path.exists() && UnixStream::connect(&path).is_err() && std::net::TcpStream::connect(last).is_err());
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_socket_in_use_is_refused() {
-    let dir = Dir::new("in-use");
+async fn a_socket_in_use_is_refused<R: Runtime>(runtime: R) {
+    let dir = Dir::new::<R>("in-use");
     let address = format!("unix:{}", dir.0.join("rpc.sock").display());
-    let server = bowline_tokio::server().bind(&address).await.unwrap();
-    let refused = bowline_tokio::server().bind(&address).await.map(|_| ()).unwrap_err();
+    let server = runtime.server().bind(&address).await.unwrap();
+    let refused = runtime.server().bind(&address).await.map(|_| ()).unwrap_err();
     assert_eq!(refused.kind(), std::io::ErrorKind::AddrInUse);
     drop(server);
-    bowline_tokio::server().bind(&address).await.unwrap();
+    runtime.server().bind(&address).await.unwrap();
 }
+
+bowline_tests::both![a_session_goes_from_one_listener_to_another_and_all_stop_together, a_socket_in_use_is_refused];

@@ -53,9 +53,8 @@ async fn http_and_sessions_share_a_port_and_a_middleware() {
     let (before, mut events) = (client.session_id(), client.events());
     client.reconnect();
     loop {
-        match events.next().await.unwrap() {
-            ConnectionEvent::Reconnected(kept) => break assert_eq!(kept, SessionKept::Same),
-            _ => {}
+        if let ConnectionEvent::Reconnected(kept) = events.next().await.unwrap() {
+            break assert_eq!(kept, SessionKept::Same);
         }
     }
     assert_eq!((client.call::<i64>("add", (1, 1)).await.unwrap(), client.session_id()), (2, before));

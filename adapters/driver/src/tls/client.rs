@@ -128,12 +128,10 @@ impl Connector {
     pub(crate) async fn connect(&self, stream: BoxStream) -> Result<BoxStream, ConnectError> {
         match self.connector.connect(self.name.clone(), stream).await {
             Ok(stream) => Ok(Box::new(stream)),
-            Err(error) => Err(match error.kind() {
-                io::ErrorKind::UnexpectedEof => {
-                    ConnectError::Tls("the server hung up in the handshake; perhaps it does not speak TLS there".into())
-                }
-                _ => blame(ConnectError::Unreachable(error)),
-            }),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                Err(ConnectError::Tls("the server hung up in the handshake; perhaps it does not speak TLS there".into()))
+            }
+            Err(error) => Err(blame(ConnectError::Unreachable(error))),
         }
     }
 }

@@ -18,12 +18,14 @@ pub(super) fn certificates(name: &str, text: &[u8]) -> Result<Vec<CertificateDer
 
 /// The private key in `text`, which is called `name`.
 pub(super) fn key(name: &str, text: &[u8]) -> Result<PrivateKeyDer<'static>, TlsError> {
-    PrivateKeyDer::from_pem_slice(text).map_err(|error| match error {
-        pem::Error::NoItemsFound => TlsError::new(format!(
-            "{name} holds no private key that can be used: there is no `-----BEGIN PRIVATE KEY-----` in it (nor RSA or EC); a key with a \
-             passphrase has to be decrypted first"
-        )),
-        error => TlsError::new(format!("{name} is no PEM: {error}")),
+    PrivateKeyDer::from_pem_slice(text).map_err(|error| {
+        if matches!(error, pem::Error::NoItemsFound) {
+            return TlsError::new(format!(
+                "{name} holds no private key that can be used: there is no `-----BEGIN PRIVATE KEY-----` in it (nor RSA or EC); a key with a \
+                 passphrase has to be decrypted first"
+            ));
+        }
+        TlsError::new(format!("{name} is no PEM: {error}"))
     })
 }
 

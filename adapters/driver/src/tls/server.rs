@@ -148,11 +148,11 @@ fn read(chain: &Path, key: &Path, clients: Option<&Clients>) -> Result<ServerCon
 fn configure(pair: Pair<'_>, clients: Option<&Clients>) -> Result<ServerConfig, TlsError> {
     let chain = pem::certificates(pair.chain.0, pair.chain.1)?;
     let key = pem::key(pair.key.0, pair.key.1)?;
-    let config = begin(clients)?.with_single_cert(chain, key).map_err(|error| match error {
-        rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
-            TlsError::new(format!("{} is not the key of the first certificate in {}", pair.key.0, pair.chain.0))
+    let config = begin(clients)?.with_single_cert(chain, key).map_err(|error| {
+        if error == rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) {
+            return TlsError::new(format!("{} is not the key of the first certificate in {}", pair.key.0, pair.chain.0));
         }
-        error => TlsError::new(format!("{} and {} cannot be used: {error}", pair.chain.0, pair.key.0)),
+        TlsError::new(format!("{} and {} cannot be used: {error}", pair.chain.0, pair.key.0))
     })?;
     Ok(finish(config))
 }
