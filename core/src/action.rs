@@ -79,6 +79,8 @@ impl Close {
     pub const GOING_AWAY: Self = Self { code: 1001, reason: "Server is shutting down" };
     /// Binary frames are refused (PROTOCOL 1).
     pub const BINARY: Self = Self { code: 1003, reason: "Binary frames are not accepted" };
+    /// The server has no room for what it would have to keep for this session.
+    pub const NO_ROOM: Self = Self { code: 1013, reason: "Too much to replay" };
     /// The transport kept naming unknown sessions (PROTOCOL 3).
     pub const GUESSING: Self = Self { code: 1008, reason: "Too many unknown sessions" };
     /// A message over the limit (PROTOCOL 9).
@@ -105,6 +107,8 @@ pub enum CloseReason {
     Shutdown,
     /// The two sides disagree about what was received (PROTOCOL 6).
     ResumeMismatch,
+    /// Server: the sessions together kept more for their peers than they may, and this one kept the most.
+    TooMuchToReplay,
     /// Client: it gave up reconnecting, as its [`Reconnect`](crate::Reconnect) policy says, or its first connection failed.
     GaveUp,
     /// Server: the transport was lost or closed before it had a session, or moved to another session. Nothing was opened, so nothing closed.
@@ -121,6 +125,7 @@ impl CloseReason {
             Self::Application => "Application closed the session",
             Self::Shutdown => "Server is shutting down",
             Self::ResumeMismatch => "resumption mismatch",
+            Self::TooMuchToReplay => "too much to replay",
             Self::GaveUp => "reconnection given up",
             Self::NeverOpened => "no session was opened",
         }

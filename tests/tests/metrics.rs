@@ -6,7 +6,7 @@ use bowline_tokio::{Context, ErrorObject, PathOptions, Router, Server, ServerHan
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusRecorder};
 use serde_json::json;
 use std::collections::BTreeSet;
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -221,9 +221,13 @@ async fn every_bound_and_every_name_on_the_page_is_counted() {
         assert_eq!(second.closed().unwrap().0, 1013);
     })
     .await;
-    hits(&recorded, "handshakes", limits(|limits| limits.max_handshakes = 0), path(), |address| {
-        // The answer may be lost to the end of the connection, which nobody has read.
-        let _ = Peer::handshake(address, "/demo", &[]);
+    hits(&recorded, "handshakes", limits(|limits| limits.max_handshakes = 1), path(), |address| {
+        // Both say nothing; there is no place for one of them, whichever comes first.
+        let silent = [Peer::open(address).unwrap(), Peer::open(address).unwrap()];
+        silent.iter().for_each(|stream| stream.set_nonblocking(true).unwrap());
+        while silent.iter().all(|mut stream| stream.read(&mut [0]).is_err_and(|error| error.kind() == ErrorKind::WouldBlock)) {
+            std::thread::yield_now();
+        }
     })
     .await;
     hits(&recorded, "handshake-time", limits(|limits| limits.handshake_timeout = SHORT), path(), |address| {
@@ -250,6 +254,24 @@ async fn every_bound_and_every_name_on_the_page_is_counted() {
             peer.request("connect", &json!({"sessionId": format!("guess {n}")}));
         }
         assert_eq!(peer.closed().unwrap().0, 1008);
+    })
+    .await;
+    let one = |limits: &mut ServerLimits| (limits.failed_connects, limits.failed_connects_per_second) = (1, 1);
+    hits(&recorded, "failed-connects", limits(one), path(), |address| {
+        let mut peer = Peer::connect(address, "/demo");
+        for n in 0..7 {
+            peer.request("connect", &json!({"sessionId": format!("guess {n}")}));
+        }
+        assert_eq!(peer.closed().unwrap().0, 1008);
+    })
+    .await;
+    hits(&recorded, "replay-bytes", limits(|limits| limits.max_replay_bytes = 4000), path(), |address| {
+        let mut peer = Peer::connect(address, "/demo");
+        peer.call("connect", &json!({"resume": {"received": 0}}));
+        for _ in 0..200 {
+            peer.request("add", &json!([1, 2]));
+        }
+        assert_eq!(peer.closed().unwrap().0, 1013);
     })
     .await;
     let (address, handle) = recorded.serve(bowline_tokio::server().path("/demo", router())).await;

@@ -211,7 +211,7 @@ async fn a_tls_handshake_is_a_handshake(runtime: impl Runtime) {
     // Both say nothing. There is no place for one of them, whichever comes first.
     let mut silent = [open(address), open(address)];
     let ended = loop {
-        if let Some(at) = silent.iter_mut().position(|stream| is_over(stream)) {
+        if let Some(at) = silent.iter_mut().position(is_over) {
             break at;
         }
         std::thread::yield_now();

@@ -4,6 +4,7 @@
 mod client;
 mod clock;
 mod connection;
+mod guesses;
 mod handler;
 mod limits;
 mod metrics;

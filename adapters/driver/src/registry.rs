@@ -1,7 +1,9 @@
+use crate::guesses::Guesses;
 use crate::handler::Dispatch;
 use crate::metrics::PathMetrics;
 use crate::session::{Place, Shared};
 use bowline_core::{CloseReason, Directory, ServerConfig, SessionId};
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,6 +13,7 @@ use std::time::Duration;
 /// What the sessions of one path have in common.
 pub(crate) struct Home {
     pub(crate) registry: Arc<Registry>,
+    pub(crate) guesses: Arc<Guesses>,
     /// Which path it is: sessions are found on their own only.
     pub(crate) scope: u32,
     pub(crate) max_sessions: usize,
@@ -51,6 +54,9 @@ pub struct ShutdownReport {
 pub(crate) struct Registry {
     inner: Mutex<Inner>,
     tally: Tally,
+    /// Bytes that all sessions keep for their peers, and how many those may be.
+    replay: AtomicUsize,
+    max_replay: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,7 +94,7 @@ struct Inner {
 }
 
 impl Registry {
-    pub(crate) fn new(max_sessions: usize) -> Self {
+    pub(crate) fn new(max_sessions: usize, max_replay: usize) -> Self {
         let inner = Inner {
             directory: Directory::new(max_sessions),
             open_in: BTreeMap::new(),
@@ -97,7 +103,7 @@ impl Registry {
             life: Life::Serving,
             waiting: Vec::new(),
         };
-        Self { inner: Mutex::new(inner), tally: Tally::default() }
+        Self { inner: Mutex::new(inner), tally: Tally::default(), replay: AtomicUsize::new(0), max_replay }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -203,6 +209,36 @@ impl Registry {
         for task in self.tasks() {
             task.mailbox.close(CloseReason::Shutdown);
         }
+    }
+
+    /// A session keeps so many bytes for its peer now. Returns whether all of them together keep more than they may.
+    pub(crate) fn keeps(&self, shared: &Shared, bytes: usize) -> bool {
+        let before = shared.replay.swap(bytes, Ordering::Relaxed);
+        if bytes <= before {
+            self.replay.fetch_sub(before - bytes, Ordering::Relaxed);
+            return false;
+        }
+        let more = bytes - before;
+        self.replay.fetch_add(more, Ordering::Relaxed).saturating_add(more) > self.max_replay
+    }
+
+    /// Closes the sessions that keep the most, those without a transport first, until the others are within the bound. Returns how many.
+    pub(crate) fn relieve(&self) -> usize {
+        let keeping = |task: &Arc<Shared>| task.replay.load(Ordering::Relaxed);
+        let mut tasks = self.tasks();
+        tasks.retain(|task| keeping(task) > 0 && !task.mailbox.is_closed());
+        let mut total: usize = tasks.iter().map(keeping).sum();
+        tasks.sort_by_cached_key(|task| (task.attached.load(Ordering::Acquire), Reverse(keeping(task))));
+        let mut closed = 0;
+        for task in tasks {
+            if total <= self.max_replay {
+                break;
+            }
+            total = total.saturating_sub(keeping(&task));
+            closed += 1;
+            task.mailbox.close(CloseReason::TooMuchToReplay);
+        }
+        closed
     }
 
     fn tasks(&self) -> Vec<Arc<Shared>> {

@@ -17,10 +17,17 @@ use std::time::Duration;
 
 /// The application, and the sessions inside it.
 pub struct Application {
+    /// All routes.
     pub router: Router,
+    /// What is behind one of them.
     pub sessions: Acceptor<TokioRuntime>,
 }
 
+/// Puts both together.
+///
+/// # Errors
+///
+/// If a path of Bowline's is none.
 pub fn application() -> std::io::Result<Application> {
     let methods = bowline_tokio::Router::new().method("add", async |(a, b): (i64, i64)| Ok::<_, ErrorObject>(a + b));
     let sessions = bowline_tokio::server().path("/rpc", methods).build()?;

@@ -138,7 +138,16 @@ impl<T> Endpoint<T> {
                 self.say_goodbye(now, reason)
             }
             (Role::Client(_) | Role::Server(_), Life::Fresh | Life::Open) => {
-                let close = if reason == CloseReason::Shutdown { Close::GOING_AWAY } else { Close::NORMAL };
+                let close = match reason {
+                    CloseReason::Shutdown => Close::GOING_AWAY,
+                    CloseReason::TooMuchToReplay => Close::NO_ROOM,
+                    CloseReason::ClientClosed
+                    | CloseReason::GraceExpired
+                    | CloseReason::Application
+                    | CloseReason::ResumeMismatch
+                    | CloseReason::GaveUp
+                    | CloseReason::NeverOpened => Close::NORMAL,
+                };
                 let never_opened = matches!((&self.role, self.life), (Role::Server(_), Life::Fresh));
                 self.finish(close, if never_opened { CloseReason::NeverOpened } else { reason });
             }

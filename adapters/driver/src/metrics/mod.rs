@@ -52,6 +52,10 @@ pub(crate) enum Limit {
     Silence,
     /// Unknown sessions that one transport may name.
     UnknownSessions,
+    /// Unknown sessions that all transports of one address may name.
+    FailedConnects,
+    /// Bytes that all sessions together may keep.
+    ReplayBytes,
 }
 
 impl Outcome {

@@ -151,7 +151,7 @@ struct Limits([Counter; Limit::ALL.len()]);
 
 impl Limit {
     /// In the order in which they are declared.
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 10] = [
         Self::Connections,
         Self::Sessions,
         Self::Handshakes,
@@ -160,6 +160,8 @@ impl Limit {
         Self::MessageBytes,
         Self::Silence,
         Self::UnknownSessions,
+        Self::FailedConnects,
+        Self::ReplayBytes,
     ];
 
     fn as_str(self) -> &'static str {
@@ -172,6 +174,8 @@ impl Limit {
             Self::MessageBytes => "message-bytes",
             Self::Silence => "silence",
             Self::UnknownSessions => "unknown-sessions",
+            Self::FailedConnects => "failed-connects",
+            Self::ReplayBytes => "replay-bytes",
         }
     }
 }
@@ -225,12 +229,13 @@ struct Requests {
 const OUTCOMES: [Outcome; 4] = [Outcome::Ok, Outcome::Error, Outcome::Notified, Outcome::Dropped];
 
 /// The ends of a session; without a reason it was dropped with the server.
-const REASONS: [(Option<CloseReason>, &str); 6] = [
+const REASONS: [(Option<CloseReason>, &str); 7] = [
     (Some(CloseReason::ClientClosed), "client-closed"),
     (Some(CloseReason::GraceExpired), "grace-expired"),
     (Some(CloseReason::Application), "application"),
     (Some(CloseReason::Shutdown), "shutdown"),
     (Some(CloseReason::ResumeMismatch), "resume-mismatch"),
+    (Some(CloseReason::TooMuchToReplay), "too-much-to-replay"),
     (None, "dropped"),
 ];
 

@@ -8,6 +8,7 @@ mod paths;
 mod serving;
 mod signal;
 
+use crate::guesses::Guesses;
 use crate::handler::Service;
 use crate::limits::Gate;
 use crate::metrics::ServerMetrics;
@@ -112,10 +113,14 @@ impl<R: Runtime> Server<R> {
     ///
     /// # Errors
     ///
-    /// `InvalidInput` if a pattern is none, or stands for two services.
+    /// `InvalidInput` if a pattern is none, or stands for two services, or if a bound is zero with which nothing could be served.
     pub fn build(self) -> io::Result<Acceptor<R>> {
         let invalid = |why: String| io::Error::new(io::ErrorKind::InvalidInput, why);
-        let registry = Arc::new(Registry::new(self.limits.max_sessions));
+        if let Some(name) = self.limits.zero() {
+            return Err(invalid(format!("the server's limit `{name}` is zero: nobody could come in")));
+        }
+        let guesses = Arc::new(Guesses::new(self.limits.failed_connects, self.limits.failed_connects_per_second));
+        let registry = Arc::new(Registry::new(self.limits.max_sessions, self.limits.max_replay_bytes));
         let metrics = ServerMetrics::new();
         let mut paths: Vec<(Pattern, Arc<ServedPath>)> = Vec::new();
         for (scope, new) in (0..).zip(self.paths) {
@@ -124,7 +129,11 @@ impl<R: Runtime> Server<R> {
             if paths.iter().any(|(other, _)| *other == pattern) {
                 return Err(invalid(format!("two services for `{}`", new.pattern)));
             }
-            paths.push((pattern, Arc::new(new.serve(scope, &registry, self.limits.silence_timeout, &metrics))));
+            if let Some(name) = new.options.zero() {
+                return Err(invalid(format!("the limit `{name}` of `{}` is zero: no session could do anything", new.pattern)));
+            }
+            let common = Common { registry: &registry, guesses: &guesses, silence: self.limits.silence_timeout, metrics: &metrics };
+            paths.push((pattern, Arc::new(new.serve(scope, &common))));
         }
         let serving = Serving {
             runtime: self.runtime,
@@ -142,22 +151,31 @@ impl<R: Runtime> Server<R> {
     }
 }
 
+/// What all paths have in common.
+struct Common<'a> {
+    registry: &'a Arc<Registry>,
+    guesses: &'a Arc<Guesses>,
+    silence: Duration,
+    metrics: &'a ServerMetrics,
+}
+
 impl NewPath {
-    fn serve(self, scope: u32, registry: &Arc<Registry>, silence: Duration, metrics: &ServerMetrics) -> ServedPath {
+    fn serve(self, scope: u32, common: &Common<'_>) -> ServedPath {
         let Self { pattern, options, dispatch } = self;
         let place = Place {
             label: options.label.unwrap_or_else(|| pattern.clone()),
             dialect: options.config.dialect,
             request_timeout: REQUEST_TIMEOUT,
         };
-        let metrics = metrics.path(&place.label, &dispatch.methods());
+        let metrics = common.metrics.path(&place.label, &dispatch.methods());
         let mut config = options.config;
         config.limits.message_bytes = options.max_message;
         let home = Home {
-            registry: Arc::clone(registry),
+            registry: Arc::clone(common.registry),
+            guesses: Arc::clone(common.guesses),
             scope,
             max_sessions: options.max_sessions,
-            silence,
+            silence: common.silence,
             config: Arc::new(config),
             place: Arc::new(place),
             dispatch,

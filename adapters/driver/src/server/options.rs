@@ -117,6 +117,20 @@ impl PathOptions {
         self.config.limits = limits;
         self
     }
+
+    /// The name of a bound with which no session could do anything.
+    pub(super) fn zero(&self) -> Option<&'static str> {
+        let limits = &self.config.limits;
+        let all = [
+            (self.max_sessions, "max_sessions"),
+            (self.max_message, "max_message_size"),
+            (limits.outbox_messages, "outbox_messages"),
+            (limits.outbox_bytes, "outbox_bytes"),
+            (limits.in_flight, "in_flight"),
+            (limits.queued_bytes, "queued_bytes"),
+        ];
+        all.into_iter().find_map(|(bound, name)| (bound == 0).then_some(name))
+    }
 }
 
 /// The bounds of a server as a whole.
@@ -136,6 +150,13 @@ pub struct ServerLimits {
     pub silence_timeout: Duration,
     /// Bytes of a request's head; 16 KiB. A larger one is answered with 431.
     pub max_head_bytes: usize,
+    /// Bytes of messages that wait to be sent or acknowledged, in all sessions together; 512 MiB. Above it, the sessions that keep the most are closed, those without
+    /// a transport first. It should be well above what one session may keep, [`Limits::outbox_bytes`].
+    pub max_replay_bytes: usize,
+    /// Unknown sessions that all transports of one address may name at once; 1,024. One more closes its transport with 1008. Peers without an address are not counted.
+    pub failed_connects: u32,
+    /// How many more in each second; 16.
+    pub failed_connects_per_second: u32,
 }
 
 impl Default for ServerLimits {
@@ -147,6 +168,9 @@ impl Default for ServerLimits {
             handshake_timeout: Duration::from_secs(10),
             silence_timeout: Duration::from_secs(60),
             max_head_bytes: 16 * 1024,
+            max_replay_bytes: 512 * 1024 * 1024,
+            failed_connects: 1024,
+            failed_connects_per_second: 16,
         }
     }
 }
@@ -156,5 +180,32 @@ impl ServerLimits {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// The name of a bound that would keep everybody out.
+    pub(super) fn zero(&self) -> Option<&'static str> {
+        let Self {
+            max_connections,
+            max_sessions,
+            max_handshakes,
+            handshake_timeout,
+            silence_timeout,
+            max_head_bytes,
+            max_replay_bytes,
+            failed_connects,
+            failed_connects_per_second,
+        } = self;
+        let all = [
+            (*max_connections == 0, "max_connections"),
+            (*max_sessions == 0, "max_sessions"),
+            (*max_handshakes == 0, "max_handshakes"),
+            (handshake_timeout.is_zero(), "handshake_timeout"),
+            (silence_timeout.is_zero(), "silence_timeout"),
+            (*max_head_bytes == 0, "max_head_bytes"),
+            (*max_replay_bytes == 0, "max_replay_bytes"),
+            (*failed_connects == 0, "failed_connects"),
+            (*failed_connects_per_second == 0, "failed_connects_per_second"),
+        ];
+        all.into_iter().find_map(|(zero, name)| zero.then_some(name))
     }
 }

@@ -30,6 +30,8 @@ pub(crate) struct Shared {
     pub(crate) attached: AtomicBool,
     /// Bytes of the longest message that the peer takes, as far as it has said.
     pub(crate) peer_takes: AtomicUsize,
+    /// Bytes that it keeps for its peer, as the registry has counted them.
+    pub(crate) replay: AtomicUsize,
     path: Arc<str>,
     place: Arc<Place>,
     inner: Mutex<Inner>,
@@ -56,7 +58,15 @@ const REGISTER_INFO: &str = "registerInfo";
 impl Shared {
     pub(crate) fn new(place: Arc<Place>, path: Arc<str>, attributes: Attributes) -> Self {
         let inner = Mutex::new(Inner { id: None, attributes, ended: false, transport: None });
-        Self { mailbox: Mailbox::new(), attached: AtomicBool::new(false), peer_takes: AtomicUsize::new(usize::MAX), path, place, inner }
+        Self {
+            mailbox: Mailbox::new(),
+            attached: AtomicBool::new(false),
+            peer_takes: AtomicUsize::new(usize::MAX),
+            replay: AtomicUsize::new(0),
+            path,
+            place,
+            inner,
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {

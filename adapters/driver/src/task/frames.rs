@@ -1,10 +1,11 @@
 //! Frames in and out.
 
 use super::{Role, SessionTask};
+use crate::metrics::Limit;
 use crate::runtime::Runtime;
 use crate::session::{Attributes, HandOver};
 use crate::transport::{self, WebSocket};
-use bowline_core::{Endpoint, Instant, Received, SessionId};
+use bowline_core::{Close, Endpoint, Instant, Received, SessionId};
 use std::io;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -12,6 +13,8 @@ use tungstenite::Utf8Bytes;
 
 /// Frames that are read before what they have caused is written.
 const FRAMES: usize = 64;
+/// All transports of one address have named too many sessions that do not exist (RFC 6455 section 7.4.1: "policy violation").
+const GUESSING: Close = Close { code: 1008, reason: "Too many unknown sessions from this address" };
 
 impl<R: Runtime> SessionTask<R> {
     /// Reads what is there, within bounds. Returns whether there was anything.
@@ -62,6 +65,9 @@ impl<R: Runtime> SessionTask<R> {
             Received::HandOver(id) => {
                 if self.hand_over(&id, frame) {
                     self.endpoint.handle_detached(now);
+                } else if self.is_guessing(now) {
+                    self.metrics.limit_hit(Limit::FailedConnects);
+                    self.endpoint.handle_refused(now, GUESSING);
                 } else {
                     match self.endpoint.handle_unknown_session(now, frame.as_bytes()) {
                         Received::Request(request) => {
@@ -76,6 +82,12 @@ impl<R: Runtime> SessionTask<R> {
             }
         }
         self.drain(cx, now);
+    }
+
+    /// Whether the peer's address names too many sessions that do not exist. This was one.
+    fn is_guessing(&self, now: Instant) -> bool {
+        let (Role::Server(side), Some(transport)) = (&self.role, &self.transport) else { return false };
+        transport.info().peer.is_some_and(|peer| side.home.guesses.is_one_too_many(now, peer))
     }
 
     /// Gives the transport and this frame to the session `id`. Returns whether there is such a session.

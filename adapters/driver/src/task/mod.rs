@@ -5,6 +5,7 @@ mod commands;
 mod dial;
 mod frames;
 mod log;
+mod replay;
 mod serve;
 mod watch;
 mod wind_up;
@@ -323,6 +324,7 @@ impl<R: Runtime> SessionTask<R> {
                     self.metrics.closed(None);
                 }
                 side.home.registry.leave(side.number);
+                side.home.registry.keeps(&self.session.shared, 0);
             }
             Role::Client(side) => side.hub.end(),
         }
@@ -358,6 +360,7 @@ impl<R: Runtime> Future for SessionTask<R> {
         let _within = span.enter();
         let polled = this.run(cx);
         this.metrics.holds(|| this.endpoint.usage().outbox_bytes);
+        this.count_replay();
         polled
     }
 }

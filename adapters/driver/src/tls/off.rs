@@ -9,7 +9,6 @@ use std::sync::Arc;
 pub(crate) enum ServerTls {}
 
 impl ServerTls {
-    #[expect(clippy::unused_async, reason = "as with TLS")]
     pub(crate) async fn accept(&self, _: BoxStream) -> io::Result<(BoxStream, Option<Arc<[u8]>>)> {
         match *self {}
     }
@@ -19,7 +18,6 @@ impl ServerTls {
 pub(crate) struct ClientTls;
 
 impl ClientTls {
-    #[expect(clippy::unused_self, reason = "as with TLS")]
     pub(crate) fn connector(self, _: &str) -> Result<Connector, ConnectError> {
         Err(ConnectError::InvalidUrl("wss:// needs TLS, which is the feature `tls` of bowline-tokio and bowline-smol".into()))
     }
@@ -28,7 +26,6 @@ impl ClientTls {
 pub(crate) enum Connector {}
 
 impl Connector {
-    #[expect(clippy::unused_async, reason = "as with TLS")]
     pub(crate) async fn connect(&self, _: BoxStream) -> Result<BoxStream, ConnectError> {
         match *self {}
     }

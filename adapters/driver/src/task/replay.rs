@@ -1,0 +1,29 @@
+//! What the sessions of a server keep for their peers, all together.
+
+use super::{Role, SessionTask};
+use crate::metrics::Limit;
+use crate::runtime::Runtime;
+use std::sync::atomic::Ordering;
+
+/// It is counted in steps of this, so that the everyday message touches nothing that is shared.
+const STEP: usize = 4096;
+
+impl<R: Runtime> SessionTask<R> {
+    /// Counts what this one keeps, and sees that all together keep no more than they may.
+    pub(super) fn count_replay(&mut self) {
+        let Role::Server(side) = &self.role else { return };
+        let bytes = self.endpoint.usage().outbox_bytes / STEP * STEP;
+        if bytes == self.session.shared.replay.load(Ordering::Relaxed) {
+            return;
+        }
+        if side.home.registry.keeps(&self.session.shared, bytes) {
+            let closed = side.home.registry.relieve();
+            for _ in 0..closed {
+                self.metrics.limit_hit(Limit::ReplayBytes);
+            }
+            if closed > 0 {
+                tracing::warn!(closed, "all sessions together keep too much for their peers");
+            }
+        }
+    }
+}
