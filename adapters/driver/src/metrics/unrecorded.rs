@@ -5,19 +5,19 @@ use bowline_core::{CloseReason, Instant};
 use http::StatusCode;
 
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Occupancy;
+pub(crate) struct Occupancy(());
 
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Method;
+pub(crate) struct Method(());
 
 #[derive(Clone, Debug)]
-pub(crate) struct ServerMetrics;
+pub(crate) struct ServerMetrics(());
 
 #[derive(Clone, Debug, Default)]
-pub(crate) struct PathMetrics;
+pub(crate) struct PathMetrics(());
 
 #[derive(Debug, Default)]
-pub(crate) struct SessionMetrics;
+pub(crate) struct SessionMetrics(());
 
 impl Occupancy {
     pub(crate) fn enter(&self) {}
@@ -26,32 +26,32 @@ impl Occupancy {
 
 impl ServerMetrics {
     pub(crate) fn new() -> Self {
-        Self
+        Self(())
     }
     pub(crate) fn connections(&self) -> Occupancy {
-        Occupancy
+        Occupancy(())
     }
     pub(crate) fn handshakes(&self) -> Occupancy {
-        Occupancy
+        Occupancy(())
     }
     pub(crate) fn connected(&self) {}
     pub(crate) fn refused(&self, _: StatusCode) {}
     pub(crate) fn accept_failed(&self) {}
     pub(crate) fn limit_hit(&self, _: Limit) {}
     pub(crate) fn path(&self, _: &str, _: &[&str]) -> PathMetrics {
-        PathMetrics
+        PathMetrics(())
     }
 }
 
 impl PathMetrics {
     pub(crate) fn session(&self) -> SessionMetrics {
-        SessionMetrics
+        SessionMetrics(())
     }
 }
 
 impl SessionMetrics {
     pub(crate) fn method(&self, _: &str) -> Method {
-        Method
+        Method(())
     }
     pub(crate) fn request(&self, _: Method, _: Outcome, _: Instant) {}
     pub(crate) fn is(&mut self, _: Option<State>) {}
