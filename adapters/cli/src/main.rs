@@ -2,6 +2,7 @@
 
 mod bench;
 mod call;
+mod config;
 mod connect;
 mod failure;
 mod json;
@@ -9,7 +10,8 @@ mod remote;
 mod serve;
 mod text;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use config::Arguments;
 use failure::Failure;
 use std::future::Future;
 use std::process::ExitCode;
@@ -32,19 +34,26 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let done = match Cli::parse().command {
-        Command::Serve(serve) => run(Threads::Pool(serve.threads), serve.run()),
-        Command::Call(call) => run(Threads::One, call.run()),
-        Command::Notify(notify) => run(Threads::One, notify.run()),
-        Command::Connect(connect) => run(Threads::One, connect.run()),
-        Command::Bench(bench) => run(Threads::Pool(bench.threads), bench.run()),
-    };
-    match done {
+    match read_and_run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             failure.show();
             failure.exit_code()
         }
+    }
+}
+
+fn read_and_run() -> Result<(), Failure> {
+    let matches = match config::read(Cli::command(), std::env::args_os())? {
+        Arguments::Run(matches) => matches,
+        Arguments::Print(text) => return call::print(text.trim_end()),
+    };
+    match Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit()).command {
+        Command::Serve(serve) => run(Threads::Pool(serve.threads), serve.run()),
+        Command::Call(call) => run(Threads::One, call.run()),
+        Command::Notify(notify) => run(Threads::One, notify.run()),
+        Command::Connect(connect) => run(Threads::One, connect.run()),
+        Command::Bench(bench) => run(Threads::Pool(bench.threads), bench.run()),
     }
 }
 

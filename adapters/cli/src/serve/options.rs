@@ -1,0 +1,102 @@
+//! The arguments of `bowline serve`. Each is a setting in the environment and in a file too: see `config`.
+
+use super::logging::{self, LogFormat};
+use super::request_log::RequestLog;
+use crate::remote::DialectName;
+use bowline_tokio::{Dialect, PathOptions};
+use clap::Args;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::Duration;
+use tracing_subscriber::filter::Targets;
+
+const SETTINGS: &str = "\
+Settings:
+  Every option can also be given in the environment, as BOWLINE_RECONNECTION_TIMEOUT=30s, or in the file that --config names, as
+  reconnection-timeout = \"30s\". Flags go before the environment, that before the file. Where several values may be given, the environment has
+  commas between them, and the file a list. --print-config shows what holds, and from where.";
+
+/// Run the demo server
+///
+/// It has the same methods on /echo and /demo, and on /strict in the strict dialect: echo, add, sleep, slow, fail, panic, empty, count,
+/// whoami, notify-me, notify-later, ask-me, log, logged, close-me, set-grace, close-transport, big.
+/// Ctrl-C stops it cleanly, a second Ctrl-C at once.
+///
+/// It asks nobody who they are: leave it on an address that only friends can reach.
+#[derive(Args, Debug)]
+#[command(after_help = SETTINGS)]
+pub(crate) struct Serve {
+    /// Where to listen: HOST:PORT, where port 0 takes a free one, or unix:/PATH. May be given several times; all have the same sessions
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8888")]
+    pub(super) listen: Vec<String>,
+    /// The dialect of /echo and /demo
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) dialect: DialectName,
+    /// Close clients that announced pings and fall silent
+    #[arg(long)]
+    pub(super) ping_watchdog: bool,
+    /// How long a session waits for its client to come back
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = humantime::parse_duration)]
+    pub(super) reconnection_timeout: Duration,
+    /// How many sessions there may be at once, over all paths
+    #[arg(long, value_name = "N")]
+    pub(super) max_sessions: Option<NonZeroUsize>,
+    /// Let pages from this origin in, as http://example.org; `*` lets all in. Without it only pages from this host and port get in.
+    /// May be given several times
+    #[arg(long, value_name = "ORIGIN")]
+    pub(super) allow_origin: Vec<String>,
+    /// The longest message that is taken
+    #[arg(long, value_name = "BYTES", default_value = "1048576")]
+    pub(super) max_message_size: NonZeroUsize,
+    /// Do not offer resumption
+    #[arg(long)]
+    pub(super) no_resume: bool,
+    /// Serve a pretended Kurento Media Server on /kurento, for clients of one to be tried against
+    #[arg(long)]
+    pub(super) fake_media_server: bool,
+    /// Log requests to stderr: session (its first characters), method, outcome, duration; never params
+    #[arg(long)]
+    pub(super) log_requests: bool,
+    /// Log this to stderr: a level (off, error, warn, info, debug, trace), or targets with theirs, as in warn,bowline::request=debug
+    #[arg(long, value_name = "FILTER", default_value = "warn", value_parser = logging::filter)]
+    pub(super) log: Targets,
+    /// How a line of the log looks
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) log_format: LogFormat,
+    /// Answer GET /metrics here, in Prometheus' text format
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(super) metrics: Option<String>,
+    /// How long a clean stop may take
+    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = humantime::parse_duration)]
+    pub(super) shutdown_timeout: Duration,
+    /// Read settings from this TOML file
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Show all settings, as a file would have them, and do nothing else
+    #[arg(long)]
+    print_config: bool,
+    /// On how many threads to run [default: as many as there are cores]
+    #[arg(long, value_name = "N", value_parser = crate::thread_count)]
+    pub(crate) threads: Option<usize>,
+}
+
+impl Serve {
+    pub(super) fn request_log(&self) -> RequestLog {
+        if self.log_requests { RequestLog::Stderr } else { RequestLog::Off }
+    }
+
+    /// How a path is served.
+    pub(super) fn path_options(&self, dialect: Dialect) -> PathOptions {
+        let mut options = PathOptions::new()
+            .dialect(dialect)
+            .reconnection_timeout(self.reconnection_timeout)
+            .max_message_size(self.max_message_size.get());
+        if self.ping_watchdog {
+            options = options.ping_watchdog();
+        }
+        if self.no_resume {
+            options = options.without_resumption();
+        }
+        self.allow_origin.iter().fold(options, |options, origin| options.allowed_origin(origin))
+    }
+}
