@@ -53,7 +53,7 @@ struct Message {
 impl Call {
     pub(crate) async fn run(self) -> Result<(), Failure> {
         let params = read_params(self.message.params.as_deref())?;
-        let builder = self.remote.builder().request_timeout(self.timeout).reconnect(Reconnect::For(self.timeout));
+        let builder = self.remote.builder()?.request_timeout(self.timeout).reconnect(Reconnect::For(self.timeout));
         let client = self.resume.apply(builder).connect().await?;
         self.resume.print(client.session_id().as_ref());
         let answer = client.call_raw(&self.message.method, params).await;
@@ -65,7 +65,7 @@ impl Call {
 impl Notify {
     pub(crate) async fn run(self) -> Result<(), Failure> {
         let params = read_params(self.message.params.as_deref())?;
-        let builder = self.remote.builder().reconnect(Reconnect::For(self.timeout));
+        let builder = self.remote.builder()?.reconnect(Reconnect::For(self.timeout));
         let client = self.resume.apply(builder).connect().await?;
         self.resume.print(client.session_id().as_ref());
         let sending = async {

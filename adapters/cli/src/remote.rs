@@ -3,15 +3,16 @@
 use crate::failure::Failure;
 use crate::json;
 use crate::text::say;
-use bowline_tokio::{ClientBuilder, Dialect, HeaderName, HeaderValue, Json, SessionId, TokioRuntime};
+use bowline_tokio::{ClientBuilder, ClientTls, Dialect, HeaderName, HeaderValue, Json, SessionId, TlsError, TokioRuntime};
 use clap::{Args, ValueEnum};
 use std::io::Read;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Which server, and how to talk to it.
 #[derive(Args, Debug)]
 pub(crate) struct Remote {
-    /// The server's address: ws://HOST[:PORT]/PATH
+    /// The server's address: ws://HOST[:PORT]/PATH, or wss:// for TLS
     #[arg(value_name = "URL", value_parser = url)]
     pub(crate) url: String,
     /// The dialect that the server's path speaks
@@ -26,17 +27,67 @@ pub(crate) struct Remote {
     /// Send this header with the handshake, as in `Authorization: Bearer …`. May be given several times
     #[arg(long, value_name = "NAME: VALUE", value_parser = header)]
     header: Vec<(HeaderName, HeaderValue)>,
+    #[command(flatten)]
+    tls: Tls,
+}
+
+/// How to do TLS with a wss:// address.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "TLS")]
+struct Tls {
+    /// Take whatever certificate the server shows: anybody on the way can read and change everything
+    #[arg(long, conflicts_with = "ca")]
+    insecure: bool,
+    /// Trust servers whose certificate one of these has signed, as PEM, and no others [default: those that the system trusts]
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
+    /// Show this certificate to the server if it asks, as PEM
+    #[arg(long, value_name = "FILE", requires = "key")]
+    cert: Option<PathBuf>,
+    /// The private key of --cert, as PEM
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    key: Option<PathBuf>,
+}
+
+impl Tls {
+    fn client(&self) -> Result<ClientTls, Failure> {
+        let wrong = |what: &str, error: TlsError| Failure::Usage(format!("{what}: {error}"));
+        let mut tls = ClientTls::new();
+        if self.insecure {
+            tls = tls.danger_accept_invalid_certs();
+        }
+        if let Some(ca) = &self.ca {
+            tls = tls.trust_only(&read_file("--ca", ca)?).map_err(|error| wrong("--ca", error))?;
+        }
+        if let (Some(cert), Some(key)) = (&self.cert, &self.key) {
+            let (chain, key) = (read_file("--cert", cert)?, read_file("--key", key)?);
+            tls = tls.certificate(&chain, &key).map_err(|error| wrong("--cert and --key", error))?;
+        }
+        Ok(tls)
+    }
+}
+
+/// What stands in the file that `flag` names.
+///
+/// # Errors
+///
+/// If it cannot be read.
+pub(crate) fn read_file(flag: &str, path: &Path) -> Result<Vec<u8>, Failure> {
+    std::fs::read(path).map_err(|error| Failure::Usage(format!("{flag}: cannot read {}: {error}", path.display())))
 }
 
 /// The longest message that is taken from a server. It is a person or a script who asks for it: more than a session needs is fine.
 const MAX_MESSAGE: usize = 64 << 20;
 
 impl Remote {
-    pub(crate) fn builder(&self) -> ClientBuilder<TokioRuntime> {
+    /// # Errors
+    ///
+    /// If a certificate or a key cannot be used.
+    pub(crate) fn builder(&self) -> Result<ClientBuilder<TokioRuntime>, Failure> {
         let builder = bowline_tokio::client(&self.url).dialect(self.dialect.into()).connect_timeout(self.connect_timeout);
-        let builder = builder.max_message_size(MAX_MESSAGE);
+        let builder = builder.max_message_size(MAX_MESSAGE).tls(self.tls.client()?);
         let builder = self.header.iter().fold(builder, |builder, (name, value)| builder.header(name.clone(), value.clone()));
-        if self.no_resume { builder.without_resumption() } else { builder }
+        Ok(if self.no_resume { builder.without_resumption() } else { builder })
     }
 }
 

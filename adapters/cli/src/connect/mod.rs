@@ -50,7 +50,7 @@ impl Connect {
         let history = if self.no_history { History::NotKept } else { History::Kept };
         let (input, console) = input::open(history);
         let answers = Answers::default();
-        let mut builder = self.resume.apply(self.remote.builder()).request_timeout(self.timeout).service(answers.router(&console));
+        let mut builder = self.resume.apply(self.remote.builder()?).request_timeout(self.timeout).service(answers.router(&console));
         if let Some(interval) = self.heartbeat {
             builder = builder.heartbeat(interval);
         }

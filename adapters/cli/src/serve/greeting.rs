@@ -1,5 +1,6 @@
 //! What the server says when it listens: where it is, and what to try.
 
+use super::certificate::Certificate;
 use super::metrics::Metrics;
 use super::options::Serve;
 use crate::remote::DialectName;
@@ -9,11 +10,22 @@ use std::io::{self, Write};
 use std::net::{IpAddr, SocketAddr};
 
 impl Serve {
-    pub(super) fn greet(&self, server: &BoundServer<TokioRuntime>, metrics: Option<&Metrics>) -> io::Result<()> {
+    pub(super) fn greet(
+        &self,
+        server: &BoundServer<TokioRuntime>,
+        certificate: Option<&Certificate>,
+        metrics: Option<&Metrics>,
+    ) -> io::Result<()> {
+        let tls = certificate.map(Certificate::tls);
+        // They are bound in the order in which they were asked for.
+        let places: Vec<_> = server.addresses().zip(self.listen.iter().map(|place| place.has_tls(tls))).collect();
         let mut out = io::stdout().lock();
         let dialect = self.dialect.as_str();
-        for address in server.addresses() {
-            writeln!(out, "listening on {}", url(address))?;
+        for (address, tls) in &places {
+            writeln!(out, "listening on {}", url(address, *tls))?;
+        }
+        if let Some(fingerprint) = certificate.and_then(Certificate::fingerprint) {
+            writeln!(out, "certificate: self-signed, SHA-256 {fingerprint}")?;
         }
         if let Some(metrics) = metrics {
             writeln!(out, "metrics on http://{}/metrics", metrics.address())?;
@@ -22,12 +34,14 @@ impl Serve {
         if self.fake_media_server {
             writeln!(out, "       /kurento (a pretended Kurento Media Server)")?;
         }
-        let flag = match self.dialect {
+        let dialect = match self.dialect {
             DialectName::Kurento => "",
             DialectName::Strict => " --dialect strict",
         };
-        if let Some(address) = server.addresses().find_map(Address::tcp) {
-            writeln!(out, "try:   bowline call{flag} {}/echo echo '{{\"text\":\"hi\"}}'", url(&Address::Tcp(reachable(address))))?;
+        if let Some((address, tls)) = places.iter().find_map(|(address, tls)| Some((address.tcp()?, *tls))) {
+            let insecure = if tls && self.tls_self_signed { " --insecure" } else { "" };
+            let url = url(&Address::Tcp(reachable(address)), tls);
+            writeln!(out, "try:   bowline call{dialect}{insecure} {url}/echo echo '{{\"text\":\"hi\"}}'")?;
         }
         out.flush()?;
         if server.addresses().filter_map(Address::tcp).any(|address| !address.ip().is_loopback()) {
@@ -37,8 +51,9 @@ impl Serve {
     }
 }
 
-fn url(address: &Address) -> String {
+fn url(address: &Address, tls: bool) -> String {
     match address.tcp() {
+        Some(address) if tls => format!("wss://{address}"),
         Some(address) => format!("ws://{address}"),
         None => address.to_string(),
     }

@@ -2,7 +2,7 @@
 
 use clap::ValueEnum;
 use std::io;
-use tracing_subscriber::filter::Targets;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
@@ -20,7 +20,12 @@ pub(super) enum LogFormat {
 /// Reads what `--log` says: a level, or targets with theirs.
 pub(super) fn filter(text: &str) -> Result<Targets, String> {
     let advice = "a level is off, error, warn, info, debug or trace; a target may have its own, as in warn,bowline::request=debug";
-    text.parse().map_err(|_| advice.into())
+    // A word that is no level would be taken for a target, and nothing be logged.
+    let is_known = |part: &str| part.contains('=') || part.parse::<LevelFilter>().is_ok();
+    match text.parse() {
+        Ok(filter) if text.split(',').all(|part| is_known(part.trim())) => Ok(filter),
+        Ok(_) | Err(_) => Err(advice.into()),
+    }
 }
 
 /// From now on what `filter` lets through goes to stderr.

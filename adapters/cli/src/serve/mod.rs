@@ -1,5 +1,7 @@
 mod call_methods;
+mod certificate;
 mod greeting;
+mod listen;
 mod logging;
 mod media_objects;
 mod media_server;
@@ -13,11 +15,11 @@ mod tasks;
 
 use crate::failure::Failure;
 use crate::text::say;
-use bowline_tokio::{BoundServer, Dialect, Router, Server, ServerHandle, ServerLimits, TokioRuntime};
+use bowline_tokio::{Dialect, Router, Server, ServerHandle, ServerLimits, ShutdownReport, TokioRuntime};
+use certificate::Certificate;
 use metrics::Metrics;
 pub(crate) use options::Serve;
-use signals::Signals;
-use std::io;
+use signals::{Signal, Signals};
 use tasks::Tasks;
 
 impl Serve {
@@ -30,31 +32,24 @@ impl Serve {
             Some(address) => Some(Metrics::start(address).await?),
             None => None,
         };
-        let server = self.bind().await?;
+        let certificate = self.certificate()?;
+        let tls = certificate.as_ref().map(Certificate::tls);
+        let server = listen::bind(self.server(), &self.listen, tls).await?;
         // Nobody may be reading; the server is of use all the same.
-        let _ = self.greet(&server, metrics.as_ref());
+        let _ = self.greet(&server, certificate.as_ref(), metrics.as_ref());
         if let Some(metrics) = metrics {
             tokio::spawn(metrics.serve());
         }
 
         let handle = server.handle();
         let serving = tokio::spawn(server.serve());
-        signals.next().await;
+        while let Signal::Reload = signals.next().await {
+            reload(certificate.as_ref());
+        }
         say("stopping; once more to stop at once");
         let stopped = self.stop(&handle, &mut signals).await;
         serving.abort();
         stopped
-    }
-
-    async fn bind(&self) -> Result<BoundServer<TokioRuntime>, Failure> {
-        let server = self.server();
-        let (first, more) = self.listen.split_first().ok_or_else(|| Failure::Usage("there is nothing to listen on".into()))?;
-        let failed = |address: &str, error: &io::Error| Failure::Other(why_not(address, error));
-        let mut bound = server.bind(first).await.map_err(|error| failed(first, &error))?;
-        for address in more {
-            bound = bound.bind(address).await.map_err(|error| failed(address, &error))?;
-        }
-        Ok(bound)
     }
 
     fn server(&self) -> Server<TokioRuntime> {
@@ -82,21 +77,33 @@ impl Serve {
     }
 
     async fn stop(&self, handle: &ServerHandle, signals: &mut Signals) -> Result<(), Failure> {
+        let once_more = async { while let Signal::Reload = signals.next().await {} };
         tokio::select! {
-            () = handle.shutdown(self.shutdown_timeout) => Ok(()),
-            () = signals.next() => Err(Failure::Other("stopped before all sessions were closed".into())),
+            report = handle.shutdown(self.shutdown_timeout) => {
+                say(&summary(&report));
+                Ok(())
+            }
+            () = once_more => Err(Failure::Other(format!("stopped before all was finished; sessions still open: {}", handle.session_count()))),
         }
     }
 }
 
-/// Why the server cannot listen there, and what helps.
-fn why_not(listen: &str, error: &io::Error) -> String {
-    let advice = [
-        (io::ErrorKind::AddrInUse, "another program has this port; stop it, or take another port: --listen 127.0.0.1:0 finds a free one"),
-        (io::ErrorKind::PermissionDenied, "this port is not for everybody; take one above 1023"),
-        (io::ErrorKind::AddrNotAvailable, "no network interface of this machine has this address; try 127.0.0.1, or 0.0.0.0 for all"),
-    ];
-    let advice = advice.into_iter().find(|(kind, _)| *kind == error.kind());
-    let advice = advice.map_or("an address is HOST:PORT, as in 127.0.0.1:8888 or [::1]:8888", |(_, advice)| advice);
-    format!("cannot listen on {listen}: {error}\n{advice}")
+/// What a clean stop came to.
+fn summary(report: &ShutdownReport) -> String {
+    let ShutdownReport { sessions_closed, requests_finished, requests_abandoned, connections_left, tasks_left, .. } = report;
+    let mut text = format!("stopped; sessions closed: {sessions_closed}, requests finished: {requests_finished}");
+    let left = [("requests given up", requests_abandoned), ("connections left", connections_left), ("handlers that block", tasks_left)];
+    for (what, count) in left.into_iter().filter(|(_, count)| **count > 0) {
+        text.push_str(&format!(", {what}: {count}"));
+    }
+    text
+}
+
+/// Reads the certificate again, as a supervisor asks for when it is a new one.
+fn reload(certificate: Option<&Certificate>) {
+    match certificate.map(Certificate::reload) {
+        Some(Ok(())) => say("the certificate was read again; it holds for new connections"),
+        Some(Err(error)) => say(&format!("warning: {error}")),
+        None => say("there is no certificate to read again"),
+    }
 }

@@ -1,5 +1,6 @@
 //! The arguments of `bowline serve`. Each is a setting in the environment and in a file too: see `config`.
 
+use super::listen::Place;
 use super::logging::{self, LogFormat};
 use super::request_log::RequestLog;
 use crate::remote::DialectName;
@@ -26,9 +27,22 @@ Settings:
 #[derive(Args, Debug)]
 #[command(after_help = SETTINGS)]
 pub(crate) struct Serve {
-    /// Where to listen: HOST:PORT, where port 0 takes a free one, or unix:/PATH. May be given several times; all have the same sessions
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8888")]
-    pub(super) listen: Vec<String>,
+    /// Where to listen: HOST:PORT, with TLS if there is a certificate, and port 0 for a free one; ws://HOST:PORT, never with TLS;
+    /// wss://HOST:PORT, always; unix:/PATH. May be given several times; all have the same sessions
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8888", value_parser = Place::parse)]
+    pub(super) listen: Vec<Place>,
+    /// The server's certificate, and those between it and its root behind it, as PEM. SIGHUP reads it and its key again
+    #[arg(long, value_name = "FILE")]
+    pub(super) tls_cert: Option<PathBuf>,
+    /// The private key of --tls-cert, as PEM
+    #[arg(long, value_name = "FILE")]
+    pub(super) tls_key: Option<PathBuf>,
+    /// Make up a certificate, for trying things out: clients need --insecure
+    #[arg(long)]
+    pub(super) tls_self_signed: bool,
+    /// Let only clients in that show a certificate which one of these has signed, as PEM
+    #[arg(long, value_name = "FILE")]
+    pub(super) tls_client_ca: Option<PathBuf>,
     /// The dialect of /echo and /demo
     #[arg(long, value_enum, default_value_t)]
     pub(super) dialect: DialectName,

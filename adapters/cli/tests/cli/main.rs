@@ -4,5 +4,9 @@
 mod bench;
 mod call;
 mod connect;
+mod operations;
+mod packaging;
 mod serve;
+mod settings;
 mod support;
+mod tls;

@@ -10,6 +10,10 @@ const LIMIT: Duration = Duration::from_secs(30);
 
 pub(crate) fn bowline() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_bowline"));
+    // What happens to stand in the environment of the tests is none of their business.
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("BOWLINE_")) {
+        command.env_remove(name);
+    }
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
@@ -85,7 +89,12 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start(flags: &[&str]) -> Self {
-        let mut child = bowline().args(["serve", "--listen", "127.0.0.1:0"]).args(flags).spawn().unwrap();
+        Self::run(bowline().args(["serve", "--listen", "127.0.0.1:0"]).args(flags))
+    }
+
+    /// Runs a command line that ends up listening on a TCP port.
+    pub(crate) fn run(command: &mut Command) -> Self {
+        let mut child = command.spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let (stdout, greeting) = within("the server's greeting", move || {
             let mut greeting = Vec::new();
@@ -108,7 +117,7 @@ impl Server {
 
     /// `HOST:PORT`
     pub(crate) fn host(&self) -> &str {
-        self.address.strip_prefix("ws://").unwrap()
+        self.address.split_once("://").unwrap().1
     }
 
     /// Sends it a signal.

@@ -32,7 +32,7 @@ export async function startServer(...flags) {
     let stdout = '';
     child.stdout.on('data', (chunk) => {
       output += chunk;
-      const line = /^listening on (ws:\/\/\S+)$/m.exec((stdout += chunk));
+      const line = /^listening on (wss?:\/\/\S+)$/m.exec((stdout += chunk));
       if (line) resolve(line[1]);
     });
     child.stderr.on('data', (chunk) => (output += chunk));

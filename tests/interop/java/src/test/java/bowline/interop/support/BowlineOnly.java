@@ -10,7 +10,7 @@ import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.api.extension.ExtensionContext;
 
 /** A scenario in which Kurento's own server fails, and how. It is left out only against that server. */
-@Target(ElementType.METHOD)
+@Target({ElementType.METHOD, ElementType.TYPE})
 @Retention(RetentionPolicy.RUNTIME)
 @ExtendWith(BowlineOnly.Condition.class)
 public @interface BowlineOnly {
@@ -24,7 +24,7 @@ public @interface BowlineOnly {
       if (!Peer.isOriginal()) {
         return ConditionEvaluationResult.enabled("the peer is Bowline");
       }
-      String reason = context.getRequiredTestMethod().getAnnotation(BowlineOnly.class).value();
+      String reason = context.getElement().orElseThrow().getAnnotation(BowlineOnly.class).value();
       return ConditionEvaluationResult.disabled("the original: " + reason);
     }
   }

@@ -30,7 +30,7 @@ import org.junit.jupiter.api.extension.ExtensionContext;
  */
 public final class Peer implements BeforeAllCallback, AfterAllCallback {
   private static final Path DEFAULT_PROGRAM = Path.of("../../../target/release/bowline");
-  private static final Pattern LISTENING = Pattern.compile("listening on ws://127\\.0\\.0\\.1:(\\d+)");
+  private static final Pattern LISTENING = Pattern.compile("listening on wss?://127\\.0\\.0\\.1:(\\d+)");
   private static final long START_SECONDS = 20;
   private static final long STOP_SECONDS = 10;
 

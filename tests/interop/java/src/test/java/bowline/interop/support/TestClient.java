@@ -28,8 +28,13 @@ public final class TestClient implements AutoCloseable {
 
   /** A client that has not connected. */
   public static TestClient idle(ClientKind kind, int port, String path) {
+    return idleAt(kind, "ws://127.0.0.1:" + port + path);
+  }
+
+  /** The same for a URL. */
+  public static TestClient idleAt(ClientKind kind, String url) {
     Events events = new Events();
-    return new TestClient(kind.create("ws://127.0.0.1:" + port + path, events), events);
+    return new TestClient(kind.create(url, events), events);
   }
 
   /** A client with a transport but without a session: the first call makes one. */
@@ -43,6 +48,14 @@ public final class TestClient implements AutoCloseable {
   /** A client with a session. */
   public static TestClient withSession(ClientKind kind, int port) throws IOException {
     TestClient client = idle(kind, port, "/demo");
+    client.client.connectWithSession();
+    client.events.await(Events.CONNECTED);
+    return client;
+  }
+
+  /** A client with a session, over TLS. */
+  public static TestClient withSecureSession(ClientKind kind, int port) throws IOException {
+    TestClient client = idleAt(kind, "wss://127.0.0.1:" + port + "/demo");
     client.client.connectWithSession();
     client.events.await(Events.CONNECTED);
     return client;
