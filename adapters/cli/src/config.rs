@@ -66,14 +66,20 @@ fn with_environment(command: Command) -> Command {
             if name == "help" {
                 return arg;
             }
-            let arg = match arg.get_action() {
-                ArgAction::Append => arg.value_delimiter(','),
-                ArgAction::SetTrue if is_setting(&name) => switch(arg),
-                _ => arg,
-            };
-            arg.env(variable(&name)).hide_env(true)
+            let arg = arg.env(variable(&name)).hide_env(true);
+            if takes_several(&arg) {
+                arg.value_delimiter(',')
+            } else if matches!(arg.get_action(), ArgAction::SetTrue) && is_setting(&name) {
+                switch(arg)
+            } else {
+                arg
+            }
         })
     })
+}
+
+fn takes_several(arg: &Arg) -> bool {
+    matches!(arg.get_action(), ArgAction::Append)
 }
 
 /// A flag that may say `=false`, to overrule what stands in the environment or the file.
@@ -110,10 +116,10 @@ fn effective_settings(command: &Command, matches: &ArgMatches, from_file: &[Stri
             Some(_) | None => "default",
         };
         // Writing to a `String` cannot fail.
-        let _ = match (values.as_slice(), arg.get_action()) {
-            ([], _) => writeln!(text, "# {name} is not set"),
-            (_, ArgAction::Append) => writeln!(text, "{name} = [{}]  # {source}", values.join(", ")),
-            ([value, ..], _) => writeln!(text, "{name} = {value}  # {source}"),
+        let _ = match values.as_slice() {
+            [] => writeln!(text, "# {name} is not set"),
+            values if takes_several(arg) => writeln!(text, "{name} = [{}]  # {source}", values.join(", ")),
+            [value, ..] => writeln!(text, "{name} = {value}  # {source}"),
         };
     }
     text

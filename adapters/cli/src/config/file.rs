@@ -1,8 +1,8 @@
 //! The TOML file, turned into arguments.
 
-use super::settings;
+use super::{settings, takes_several};
 use crate::failure::Failure;
-use clap::{Arg, ArgAction, Command};
+use clap::Command;
 use std::path::Path;
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
@@ -64,16 +64,12 @@ fn read_setting(command: &Command, key: &Spanned<DeString<'_>>, value: &DeValue<
         return Err(unknown(command, name));
     };
     let flag = |value: &DeValue<'_>| Ok::<_, String>(format!("--{name}={}", scalar(name, value)?));
-    let arguments = match value {
-        DeValue::Array(values) if takes_several(arg) => values.iter().map(|value| flag(value.get_ref())).collect::<Result<_, _>>()?,
-        DeValue::Array(_) => return Err(format!("`{name}` takes one value, and no list")),
-        value => vec![flag(value)?],
+    let arguments = match value.as_array() {
+        Some(values) if takes_several(arg) => values.iter().map(|value| flag(value.get_ref())).collect::<Result<_, _>>()?,
+        Some(_) => return Err(format!("`{name}` takes one value, and no list")),
+        None => vec![flag(value)?],
     };
     Ok(Setting { id: arg.get_id().to_string(), arguments })
-}
-
-fn takes_several(arg: &Arg) -> bool {
-    matches!(arg.get_action(), ArgAction::Append)
 }
 
 /// A value as the command line would have it.
