@@ -53,12 +53,8 @@ impl Serve {
     }
 
     fn server(&self) -> Server<TokioRuntime> {
-        let mut limits = ServerLimits::default();
-        if let Some(max) = self.max_sessions {
-            limits.max_sessions = max.get();
-        }
         let tasks = Tasks::default();
-        let mut server = bowline_tokio::server().limits(limits);
+        let mut server = bowline_tokio::server().limits(ServerLimits::from(&self.limits));
         for path in ["/echo", "/demo"] {
             server = server.path_with(path, self.path_options(self.dialect.into()), self.demo(&tasks));
         }

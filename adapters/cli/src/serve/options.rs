@@ -4,9 +4,9 @@ use super::listen::Place;
 use super::logging::{self, LogFormat};
 use super::request_log::RequestLog;
 use crate::remote::DialectName;
-use bowline_tokio::{Dialect, PathOptions};
+use bowline_tokio::{Dialect, PathOptions, ServerLimits};
 use clap::Args;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 use tracing_subscriber::filter::Targets;
@@ -52,9 +52,6 @@ pub(crate) struct Serve {
     /// How long a session waits for its client to come back
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = humantime::parse_duration)]
     pub(super) reconnection_timeout: Duration,
-    /// How many sessions there may be at once, over all paths
-    #[arg(long, value_name = "N")]
-    pub(super) max_sessions: Option<NonZeroUsize>,
     /// Let pages from this origin in, as http://example.org; `*` lets all in. Without it only pages from this host and port get in.
     /// May be given several times
     #[arg(long, value_name = "ORIGIN")]
@@ -89,9 +86,59 @@ pub(crate) struct Serve {
     /// Show all settings, as a file would have them, and do nothing else
     #[arg(long)]
     print_config: bool,
+    #[command(flatten)]
+    pub(super) limits: Limits,
     /// On how many threads to run [default: as many as there are cores]
     #[arg(long, value_name = "N", value_parser = crate::thread_count)]
     pub(crate) threads: Option<usize>,
+}
+
+/// The bounds of the server as a whole. What is not set is as the library has it.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Limits")]
+pub(super) struct Limits {
+    /// How many sessions there may be at once, over all paths
+    #[arg(long, value_name = "N")]
+    max_sessions: Option<NonZeroUsize>,
+    /// How many transports
+    #[arg(long, value_name = "N")]
+    max_connections: Option<NonZeroUsize>,
+    /// How many unfinished handshakes, TLS and HTTP
+    #[arg(long, value_name = "N")]
+    max_handshakes: Option<NonZeroUsize>,
+    /// How long a handshake may take
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    handshake_timeout: Option<Duration>,
+    /// How long a transport may say nothing without a session
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    silence_timeout: Option<Duration>,
+    /// How many bytes all sessions together may keep for clients that do not take them
+    #[arg(long, value_name = "BYTES")]
+    max_replay_bytes: Option<NonZeroUsize>,
+    /// How many sessions that do not exist one address may name at once
+    #[arg(long, value_name = "N")]
+    failed_connects: Option<NonZeroU32>,
+    /// How many more each second
+    #[arg(long, value_name = "N")]
+    failed_connects_per_second: Option<NonZeroU32>,
+}
+
+impl From<&Limits> for ServerLimits {
+    fn from(flags: &Limits) -> Self {
+        let mut limits = Self::default();
+        let set = |limit: &mut usize, flag: Option<NonZeroUsize>| *limit = flag.map_or(*limit, NonZeroUsize::get);
+        set(&mut limits.max_sessions, flags.max_sessions);
+        set(&mut limits.max_connections, flags.max_connections);
+        set(&mut limits.max_handshakes, flags.max_handshakes);
+        set(&mut limits.max_replay_bytes, flags.max_replay_bytes);
+        let set = |limit: &mut u32, flag: Option<NonZeroU32>| *limit = flag.map_or(*limit, NonZeroU32::get);
+        set(&mut limits.failed_connects, flags.failed_connects);
+        set(&mut limits.failed_connects_per_second, flags.failed_connects_per_second);
+        let set = |limit: &mut Duration, flag: Option<Duration>| *limit = flag.unwrap_or(*limit);
+        set(&mut limits.handshake_timeout, flags.handshake_timeout);
+        set(&mut limits.silence_timeout, flags.silence_timeout);
+        limits
+    }
 }
 
 impl Serve {

@@ -89,6 +89,25 @@ fn the_log_shows_what_it_is_asked_for() {
 }
 
 #[test]
+fn the_limits_hold() {
+    let impatient = Server::start(&["--handshake-timeout", "20ms"]);
+    let mut slow = TcpStream::connect(impatient.host()).unwrap();
+    let mut answer = String::new();
+    slow.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+
+    let server = Server::start(&["--max-connections", "1", "--failed-connects", "1"]);
+    let mut first = bowline().args(["connect", "--no-history", &server.url("/demo")]).stdin(Stdio::piped()).spawn().unwrap();
+    let mut said = String::new();
+    BufReader::new(first.stderr.take().unwrap()).read_line(&mut said).unwrap();
+    assert!(said.contains("connected"), "{said}");
+    run(&["call", "--connect-timeout", "1s", &server.url("/demo"), "count"]).expect_code(3);
+    first.kill().unwrap();
+    first.wait().unwrap();
+    run(&["serve", "--max-connections", "0"]).expect_code(2);
+}
+
+#[test]
 fn a_stop_says_what_it_left() {
     let server = Server::start(&["--shutdown-timeout", "50ms"]);
     let mut client = bowline().args(["connect", "--no-history", &server.url("/demo")]).stdin(Stdio::piped()).spawn().unwrap();

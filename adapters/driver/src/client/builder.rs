@@ -187,7 +187,9 @@ impl<R: Runtime> ClientBuilder<R> {
         let target = Target::parse(&url)?;
         let connector = target.secure.then(|| tls.connector(&target.host)).transpose()?;
         let path = Arc::from(target.path.split('?').next().unwrap_or("/"));
-        let place = Place { label: label.unwrap_or_else(|| url.into()), dialect: config.dialect, request_timeout: config.request_timeout };
+        // What follows a `?` may be a secret, and the label is for logs.
+        let label = label.unwrap_or_else(|| url.split('?').next().unwrap_or_default().into());
+        let place = Place { label, dialect: config.dialect, request_timeout: config.request_timeout };
         let shared = Arc::new(Shared::new(Arc::new(place), path, Attributes::default()));
         shared.set_id(config.session.as_ref());
         let hub = Arc::new(Hub::new(hook));
