@@ -1,5 +1,10 @@
 //! A day of a busy server on virtual time: sessions come, call, are cut, come back, expire and close. Afterwards everything is as it was.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "in a test a panic is the failure")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::wildcard_enum_match_arm,
+    reason = "in a test a panic is the failure, of whatever is not foreseen too"
+)]
 
 use allocation_counter::measure;
 use bowline_core::{Action, CloseReason, Dialect, Directory, Endpoint, Instant, Json, Outcome, Received, Request, ServerConfig, SessionId};

@@ -33,7 +33,7 @@ fn threads() -> SocketAddr {
 
 #[tokio::test]
 async fn with_threads_a_session_goes_on_over_a_new_connection() {
-    let proxy = Proxy::new(threads()).await.unwrap();
+    let proxy = Proxy::new(threads()).unwrap();
     let client = soon(bowline_tokio::client(&proxy.url("/")).connect()).await.unwrap();
     let mut events = client.events();
     for round in 0..20 {
@@ -50,7 +50,7 @@ async fn with_threads_a_session_goes_on_over_a_new_connection() {
 
 #[tokio::test]
 async fn with_threads_a_client_without_resumption_comes_back_too() {
-    let proxy = Proxy::new(threads()).await.unwrap();
+    let proxy = Proxy::new(threads()).unwrap();
     let client = soon(bowline_tokio::client(&proxy.url("/")).without_resumption().connect()).await.unwrap();
     let mut events = client.events();
     let _: Value = soon(client.call("echo", json!({ "before": true }))).await.unwrap();

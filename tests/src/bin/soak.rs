@@ -98,8 +98,7 @@ async fn main() -> Anything<()> {
     let proxy = Proxy::with_fates(address, move |number| Fate {
         to_server: (number % 3 == 0).then(|| 500 + draw(seed ^ number, 20_000)),
         to_client: (number % 3 == 1).then(|| 500 + draw(seed ^ number, 20_000)),
-    })
-    .await?;
+    })?;
     let counts = Arc::new(Counts::default());
     let time = Duration::from_secs_f64(minutes * 60.0);
     churn(&proxy, clients, seed, time / 10, &counts).await?;
