@@ -77,9 +77,11 @@ impl Compare {
         system::pin(plan.cores.load)?;
         let begun = Instant::now();
         let mut results = Results::default();
+        let mut running = Vec::new();
         for round in 0..plan.rounds {
-            plan.round(round, begun, &mut results)?;
+            plan.round(round, begun, &mut running, &mut results)?;
         }
+        drop(running);
         results.contenders = plan.contenders.iter().filter(|c| results.knows(c.name)).copied().collect();
         results.about = About {
             machine: system::description(),
@@ -165,10 +167,31 @@ fn parse_shape(text: &str) -> Result<Shape, String> {
 type Running<'a> = (&'a Contender, Server);
 
 impl Plan {
-    fn round(&self, round: usize, begun: Instant, results: &mut Results) -> Result<()> {
-        let mut running: Vec<Running<'_>> = Vec::new();
+    fn round<'a>(&'a self, round: usize, begun: Instant, running: &mut Vec<Running<'a>>, results: &mut Results) -> Result<()> {
+        self.start(running, results)?;
+        for part in &self.parts {
+            let steps: &[Option<Shape>] = &match part {
+                Part::Echo => self.shapes.iter().copied().map(Some).collect::<Vec<_>>(),
+                Part::Churn | Part::Resume | Part::FanOut | Part::Slow | Part::Idle => vec![None],
+            };
+            if *part == Part::Idle && round >= IDLE_ROUNDS {
+                continue;
+            }
+            for step in steps {
+                let label = step.map_or_else(|| part.name().to_owned(), report::shape);
+                eprintln!("{:4} s  round {} of {}: {label}", begun.elapsed().as_secs(), round + 1, self.rounds);
+                self.step(*part, *step, running, results)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Starts every server anew, but for those that take long to warm up, which stay.
+    fn start<'a>(&'a self, running: &mut Vec<Running<'a>>, results: &mut Results) -> Result<()> {
+        running.retain(|(contender, _)| !contender.warm_up().is_zero());
+        let is_there = |running: &[Running<'_>], contender: &Contender| running.iter().any(|(other, _)| other.name == contender.name);
         for contender in &self.contenders {
-            if results.absent.contains(&contender.name) {
+            if results.absent.contains(&contender.name) || is_there(running, contender) {
                 continue;
             }
             match contender.start(self.cores).and_then(|server| self.warm_up(contender, &server).map(|()| server)) {
@@ -182,20 +205,7 @@ impl Plan {
                 Err(error) => return Err(error.context(REFERENCE)),
             }
         }
-        for part in &self.parts {
-            let steps: &[Option<Shape>] = &match part {
-                Part::Echo => self.shapes.iter().copied().map(Some).collect::<Vec<_>>(),
-                Part::Churn | Part::Resume | Part::FanOut | Part::Slow | Part::Idle => vec![None],
-            };
-            if *part == Part::Idle && round >= IDLE_ROUNDS {
-                continue;
-            }
-            for step in steps {
-                let label = step.map_or_else(|| part.name().to_owned(), report::shape);
-                eprintln!("{:4} s  round {} of {}: {label}", begun.elapsed().as_secs(), round + 1, self.rounds);
-                self.step(*part, *step, &running, results)?;
-            }
-        }
+        running.sort_by_key(|(contender, _)| self.contenders.iter().position(|c| c.name == contender.name));
         Ok(())
     }
 
@@ -231,12 +241,14 @@ impl Plan {
         }
     }
 
+    /// Lets a server work until it has had the processor time in which it gets as fast as it gets, or a minute has passed.
     fn warm_up(&self, contender: &Contender, server: &Server) -> Result<()> {
-        let time = contender.warm_up();
-        if time.is_zero() {
-            return Ok(());
+        const SHAPE: Shape = Shape { connections: 64, pipeline: 16, bytes: 100 };
+        let begun = Instant::now();
+        while server.processor_time()? < contender.warm_up() && begun.elapsed() < Duration::from_secs(60) {
+            measure::echo(contender, server, SHAPE, Duration::from_millis(500))?;
         }
-        measure::echo(contender, server, Shape { connections: 64, pipeline: 16, bytes: 100 }, time).map(drop)
+        Ok(())
     }
 }
 

@@ -85,12 +85,12 @@ impl Contender {
         }
     }
 
-    /// How long it takes to get as fast as it gets.
+    /// The processor time after which it is as fast as it gets.
     pub(crate) fn warm_up(&self) -> Duration {
         match self.program {
             Program::Own(_) => Duration::ZERO,
-            Program::RpcWebsockets => Duration::from_secs(1),
-            Program::KurentoJava => Duration::from_secs(4),
+            Program::RpcWebsockets => Duration::from_secs(2),
+            Program::KurentoJava => Duration::from_secs(15),
         }
     }
 
