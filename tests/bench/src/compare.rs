@@ -70,7 +70,7 @@ impl Compare {
     pub(crate) fn run(self) -> Result<()> {
         let plan = self.plan()?;
         let most = plan.shapes.iter().map(|shape| shape.connections).max().unwrap_or(0).max(plan.crowds.idle).max(plan.crowds.cut);
-        system::allow_files(u64::try_from(most * 2 + 1000)?)?;
+        system::allow_files(most)?;
         if plan.cores.server == plan.cores.load {
             eprintln!("only one core: the load and the server share it, and times say little");
         }

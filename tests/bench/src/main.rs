@@ -15,6 +15,7 @@ mod talk;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+use std::process::ExitCode;
 
 /// Measures Bowline's server against others
 #[derive(Parser)]
@@ -38,10 +39,17 @@ enum Command {
     },
 }
 
-fn main() -> Result<()> {
-    match Arguments::parse().command {
+fn main() -> ExitCode {
+    let done: Result<()> = match Arguments::parse().command {
         Command::Compare(compare) => compare.run(),
         Command::Gate(gate) => gate.run(),
         Command::Server { kind, core } => kind.serve(core),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bowline-bench: {error:#}");
+            ExitCode::FAILURE
+        }
     }
 }

@@ -51,8 +51,9 @@ pub(crate) fn memory(process: u32) -> Result<u64> {
     Ok(line.trim().trim_end_matches(" kB").parse::<u64>()? * 1024)
 }
 
-/// Lets this process, and those that it starts, have at least `wanted` files open.
-pub(crate) fn allow_files(wanted: u64) -> Result<()> {
+/// Lets this process, and each that it starts, have as many connections open, and the few files that it needs besides.
+pub(crate) fn allow_files(connections: usize) -> Result<()> {
+    let wanted = u64::try_from(connections)? + 1000;
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
     if soft >= wanted {
         return Ok(());
