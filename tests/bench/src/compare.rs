@@ -138,6 +138,7 @@ impl Compare {
 /// Between these lines the page has what a run wrote.
 const BEGIN: &str = "<!-- compare: begin -->\n";
 const END: &str = "<!-- compare: end -->\n";
+const IMAGE: &str = "![µs of the server's processor for a request](performance.svg)\n\n";
 
 fn write_docs(text: &str, chart: &str) -> Result<()> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs");
@@ -145,7 +146,7 @@ fn write_docs(text: &str, chart: &str) -> Result<()> {
     let old = std::fs::read_to_string(&page).with_context(|| format!("reading {}", page.display()))?;
     let (before, rest) = old.split_once(BEGIN).context("the page has no place for the tables")?;
     let (_, after) = rest.split_once(END).context("the page has no end of the tables")?;
-    std::fs::write(&page, format!("{before}{BEGIN}{text}{END}{after}"))?;
+    std::fs::write(&page, format!("{before}{BEGIN}{IMAGE}{text}{END}{after}"))?;
     std::fs::write(folder.join("performance.svg"), chart)?;
     Ok(())
 }
@@ -191,7 +192,8 @@ impl Plan {
         running.retain(|(contender, _)| !contender.warm_up().is_zero());
         let is_there = |running: &[Running<'_>], contender: &Contender| running.iter().any(|(other, _)| other.name == contender.name);
         for contender in &self.contenders {
-            if results.absent.contains(&contender.name) || is_there(running, contender) {
+            let wanted = self.parts.iter().any(|part| part.fits(contender));
+            if !wanted || results.absent.contains(&contender.name) || is_there(running, contender) {
                 continue;
             }
             match contender.start(self.cores).and_then(|server| self.warm_up(contender, &server).map(|()| server)) {

@@ -54,9 +54,9 @@ pub(crate) const REFERENCE: &str = "hand-json";
 pub(crate) const ALL: &[Contender] = &[
     own(REFERENCE, Kind::HandJson, Talk::Plain),
     own("bowline tokio strict", Kind::BowlineTokio, Talk::Strict(Resumption::Off)),
-    own("bowline tokio strict, resumption", Kind::BowlineTokio, Talk::Strict(Resumption::On)),
+    own("bowline tokio strict + resumption", Kind::BowlineTokio, Talk::Strict(Resumption::On)),
     own("bowline tokio kurento", Kind::BowlineTokio, Talk::Kurento(Resumption::Off)),
-    own("bowline tokio kurento, resumption", Kind::BowlineTokio, Talk::Kurento(Resumption::On)),
+    own("bowline tokio kurento + resumption", Kind::BowlineTokio, Talk::Kurento(Resumption::On)),
     own("bowline tokio multi strict", Kind::BowlineTokioMulti, Talk::Strict(Resumption::Off)),
     own("bowline smol strict", Kind::BowlineSmol, Talk::Strict(Resumption::Off)),
     own("tungstenite echo", Kind::Tungstenite, Talk::Plain),

@@ -22,7 +22,7 @@ pub(crate) struct Gate {
 }
 
 /// Whose sessions. The other ways to talk have the same session behind them.
-const WATCHED: [&str; 3] = ["bowline tokio strict, resumption", "bowline tokio kurento", "bowline smol strict"];
+const WATCHED: [&str; 3] = ["bowline tokio strict + resumption", "bowline tokio kurento", "bowline smol strict"];
 
 /// A line of the baseline: bytes for each session, its state, the server.
 #[derive(Clone, PartialEq, Eq, Debug)]
