@@ -3,10 +3,9 @@
 use super::target::Target;
 use crate::connection::ConnectError;
 use crate::runtime::BoxStream;
+use bowline_websocket::{accept_key, request_key};
 use futures_util::io::{AsyncReadExt, AsyncWriteExt};
 use http::{HeaderMap, HeaderName, StatusCode};
-use tungstenite::handshake::client::generate_key;
-use tungstenite::handshake::derive_accept_key;
 
 /// Bytes of the answer's head.
 const MAX_HEAD: usize = 16 * 1024;
@@ -17,7 +16,10 @@ const MAX_HEADERS: usize = 96;
 
 /// Asks for a WebSocket. Returns the bytes that came behind the answer.
 pub(super) async fn shake_hands(stream: &mut BoxStream, target: &Target, headers: &HeaderMap) -> Result<Vec<u8>, ConnectError> {
-    let key = generate_key();
+    let mut random = [0; 16];
+    // It is no secret: it only keeps caches and others that are no WebSocket servers from answering (RFC 6455 section 1.3).
+    let _ = getrandom::fill(&mut random);
+    let key = request_key(random);
     let lost = ConnectError::Unreachable;
     stream.write_all(&request(target, headers, &key)).await.map_err(lost)?;
     stream.flush().await.map_err(lost)?;
@@ -87,7 +89,7 @@ fn check(bytes: &[u8], key: &str) -> Result<Option<usize>, ConnectError> {
     if !has_token("upgrade", "websocket") || !has_token("connection", "upgrade") {
         return Err(wrong("the connection was not upgraded".into()));
     }
-    if header("sec-websocket-accept") != Some(derive_accept_key(key.as_bytes()).as_str()) {
+    if header("sec-websocket-accept") != Some(accept_key(key).as_str()) {
         return Err(wrong("the key is not answered".into()));
     }
     for unasked in ["sec-websocket-extensions", "sec-websocket-protocol"] {

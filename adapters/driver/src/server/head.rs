@@ -164,7 +164,7 @@ fn has_token(head: &RequestHead, name: &HeaderName, token: &str) -> bool {
 
 /// The answer that turns the connection into a WebSocket.
 pub(super) fn switching_protocols(key: &str) -> Response<String> {
-    let accept = tungstenite::handshake::derive_accept_key(key.as_bytes());
+    let accept = bowline_websocket::accept_key(key);
     let mut response = Response::new(String::new());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     let headers = response.headers_mut();

@@ -9,7 +9,6 @@ use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
-use tungstenite::Utf8Bytes;
 
 /// Calls and notifications that may wait for the session's task. Answers are bounded by the requests in flight.
 const POSTS: usize = 256;
@@ -43,7 +42,7 @@ pub(crate) enum Urgent {
 /// A transport on its way to the session that it named.
 pub(crate) struct HandOver {
     pub(crate) transport: WebSocket,
-    pub(crate) frame: Utf8Bytes,
+    pub(crate) frame: Box<str>,
     pub(crate) attributes: Attributes,
 }
 

@@ -109,7 +109,7 @@ impl<R: Runtime> SessionTask<R> {
         self.session.shared.add_attributes(attributes);
         self.transport = Some(transport);
         self.drain(cx, now);
-        self.feed(cx, now, &frame);
+        self.feed(cx, now, &frame, &[]);
     }
 
     /// Deals with the frame of a transport whose session had ended before it arrived there.
@@ -120,7 +120,7 @@ impl<R: Runtime> SessionTask<R> {
         };
         let Some(frame) = orphan else { return false };
         let received = self.endpoint.handle_unknown_session(now, frame.as_bytes());
-        self.received(cx, now, received, &frame);
+        self.received(cx, now, received, &frame, &[]);
         true
     }
 }

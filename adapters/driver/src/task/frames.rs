@@ -4,31 +4,62 @@ use super::{Role, SessionTask};
 use crate::metrics::Limit;
 use crate::runtime::Runtime;
 use crate::session::{Attributes, HandOver};
-use crate::transport::{self, WebSocket};
+use crate::transport::{self, Input, WebSocket};
 use bowline_core::{Close, Endpoint, Instant, Received, SessionId};
 use std::io;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use tungstenite::Utf8Bytes;
 
 /// Frames that are read before what they have caused is written.
 const FRAMES: usize = 64;
+/// How often the socket is asked for them: a long message takes many reads.
+const READS: usize = 16;
 /// All transports of one address have named too many sessions that do not exist (RFC 6455 section 7.4.1: "policy violation").
 const GUESSING: Close = Close { code: 1008, reason: "Too many unknown sessions from this address" };
 
 impl<R: Runtime> SessionTask<R> {
     /// Reads what is there, within bounds. Returns whether there was anything.
     pub(super) fn read_frames(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
-        for done in 0..FRAMES {
-            if !self.endpoint.wants_read() {
-                return done > 0;
+        let mut frames = 0;
+        for reads in 0..READS {
+            let Some(transport) = self.readable().filter(|_| frames < FRAMES) else { return reads > 0 };
+            let Poll::Ready(read) = transport.poll_read(cx) else { return reads > 0 };
+            match read {
+                Ok(mut input) => {
+                    self.take_in(cx, now, &mut input, &mut frames);
+                    match &mut self.transport {
+                        Some(transport) => transport.put_back(input),
+                        None => input.recycle(),
+                    }
+                }
+                Err(error) => {
+                    self.heard(now);
+                    self.fail_transport(cx, now, &error);
+                }
             }
-            // A transport that takes no pongs is not asked for more pings. What else reading brings about is the endpoint's to bound.
-            let Some(transport) = self.transport.as_mut().filter(|transport| transport.may_read()) else { return done > 0 };
-            let Poll::Ready(incoming) = transport.poll_incoming(cx) else { return done > 0 };
+        }
+        true
+    }
+
+    /// The transport, if it may be read. One that takes no pongs is not asked for more pings; what else reading brings about is the endpoint's to bound.
+    fn readable(&mut self) -> Option<&mut WebSocket> {
+        if !self.endpoint.wants_read() {
+            return None;
+        }
+        self.transport.as_mut().filter(|transport| transport.may_read())
+    }
+
+    /// Deals with what was read, up to a bound: what is left in `input` then waits its turn.
+    fn take_in(&mut self, cx: &mut Context<'_>, now: Instant, input: &mut Input, frames: &mut usize) {
+        let mut rest = input.rest();
+        while *frames < FRAMES
+            && let Some(transport) = self.readable()
+            && let Some(incoming) = transport.decode(&mut rest)
+        {
+            *frames += 1;
             self.heard(now);
             match incoming {
-                transport::Incoming::Text(text) => self.feed(cx, now, &text),
+                transport::Incoming::Text(text) => self.feed(cx, now, &text, rest),
                 transport::Incoming::Alive => {
                     self.endpoint.handle_pong(now);
                     self.drain(cx, now);
@@ -41,19 +72,19 @@ impl<R: Runtime> SessionTask<R> {
                     self.finish_transport();
                     self.lose_transport(cx, now);
                 }
-                transport::Incoming::Lost(error) => self.fail_transport(cx, now, &error),
             }
         }
-        true
+        let left = rest.len();
+        input.keep_last(left);
     }
 
-    /// Gives the endpoint a frame, and does what comes of it.
-    pub(super) fn feed(&mut self, cx: &mut Context<'_>, now: Instant, frame: &Utf8Bytes) {
-        let received = self.endpoint.handle_text(now, frame.as_str());
-        self.received(cx, now, received, frame);
+    /// Gives the endpoint a frame, and does what comes of it. `behind` is what was read with it and is not decoded yet.
+    pub(super) fn feed(&mut self, cx: &mut Context<'_>, now: Instant, frame: &str, behind: &[u8]) {
+        let received = self.endpoint.handle_text(now, frame);
+        self.received(cx, now, received, frame, behind);
     }
 
-    pub(super) fn received(&mut self, cx: &mut Context<'_>, now: Instant, received: Received<'_>, frame: &Utf8Bytes) {
+    pub(super) fn received(&mut self, cx: &mut Context<'_>, now: Instant, received: Received<'_>, frame: &str, behind: &[u8]) {
         self.drain(cx, now);
         if self.endpoint.is_closed() {
             // There was no room for the session that this request would have opened.
@@ -63,7 +94,7 @@ impl<R: Runtime> SessionTask<R> {
             Received::Handled => return,
             Received::Request(request) => self.serve(cx, now, request),
             Received::HandOver(id) => {
-                if self.hand_over(&id, frame) {
+                if self.hand_over(&id, frame, behind) {
                     self.endpoint.handle_detached(now);
                 } else if self.is_guessing(now) {
                     self.metrics.limit_hit(Limit::FailedConnects);
@@ -90,8 +121,8 @@ impl<R: Runtime> SessionTask<R> {
         transport.info().peer.is_some_and(|peer| side.home.guesses.is_one_too_many(now, peer))
     }
 
-    /// Gives the transport and this frame to the session `id`. Returns whether there is such a session.
-    fn hand_over(&mut self, id: &SessionId, frame: &Utf8Bytes) -> bool {
+    /// Gives the transport, this frame and what was read behind it to the session `id`. Returns whether there is such a session.
+    fn hand_over(&mut self, id: &SessionId, frame: &str, behind: &[u8]) -> bool {
         let target = match &self.role {
             Role::Server(side) => side.home.registry.find(id, side.home.scope),
             Role::Client(_) => None,
@@ -100,12 +131,19 @@ impl<R: Runtime> SessionTask<R> {
         let Some(mut transport) = self.transport.take() else { return false };
         // What this endpoint has answered so far goes first.
         drain_transmit(&mut self.endpoint, &mut transport);
+        if !behind.is_empty() {
+            transport.set_unread(behind.to_vec());
+        }
         let attributes = if self.endpoint.is_open() { Attributes::default() } else { self.session.shared.take_attributes() };
-        match target.mailbox.attach(Box::new(HandOver { transport, frame: frame.clone(), attributes })) {
+        match target.mailbox.attach(Box::new(HandOver { transport, frame: frame.into(), attributes })) {
             Ok(()) => true,
             Err(back) => {
                 // It has ended in this moment.
-                self.transport = Some(back.transport);
+                let mut transport = back.transport;
+                if !behind.is_empty() {
+                    transport.set_unread(Vec::new());
+                }
+                self.transport = Some(transport);
                 self.session.shared.add_attributes(back.attributes);
                 false
             }

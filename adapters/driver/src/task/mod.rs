@@ -28,7 +28,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tracing::Span;
-use tungstenite::Utf8Bytes;
 use wind_up::WindingUp;
 
 /// Rounds before a busy session lets the others run.
@@ -99,7 +98,7 @@ struct ServerSide {
     /// The id under which the session stands in the directory.
     open_as: Option<SessionId>,
     /// A frame that names a session that has just ended.
-    orphan: Option<Utf8Bytes>,
+    orphan: Option<Box<str>>,
 }
 
 /// What a new transport brings.
@@ -285,9 +284,6 @@ impl<R: Runtime> SessionTask<R> {
     fn shrink(&mut self) {
         self.endpoint.shrink();
         self.mailbox().shrink();
-        if let Some(transport) = &mut self.transport {
-            transport.shrink();
-        }
         if self.running.as_ref().is_some_and(FuturesUnordered::is_empty) {
             self.running = None;
         }
@@ -344,8 +340,7 @@ impl<R: Runtime> SessionTask<R> {
 
     /// The peer has said goodbye: its reply is written beside everything else.
     fn finish_transport(&mut self) {
-        if let Some(mut transport) = self.transport.take() {
-            transport.write_close_reply();
+        if let Some(transport) = self.transport.take() {
             finish_in_background(&self.runtime, transport);
         }
     }

@@ -1,8 +1,9 @@
 mod closing;
-mod frame;
 mod info;
+mod outgoing;
+mod scratch;
 mod websocket;
 
 pub(crate) use closing::{close_in_background, finish_in_background};
 pub use info::{TransportInfo, TransportKind};
-pub(crate) use websocket::{Incoming, Side, WebSocket};
+pub(crate) use websocket::{Incoming, Input, Side, WebSocket};

@@ -1,16 +1,16 @@
-use super::frame;
 use super::info::TransportInfo;
+use super::outgoing::Outgoing;
+use super::scratch;
 use crate::limits::Permit;
 use crate::runtime::BoxStream;
 use bowline_core::Close;
+use bowline_websocket::{Decoder, Draft, Event, Kind, Role, Violation, close, ping, pong};
 use futures_io::{AsyncRead, AsyncWrite};
-use std::io::{self, Read, Write};
+use std::borrow::Cow;
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
-use tungstenite::protocol::frame::coding::CloseCode;
-use tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
-use tungstenite::{Error, Message, Utf8Bytes};
+use std::task::{Context, Poll};
 
 /// Which end of the connection this is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,35 +21,73 @@ pub(crate) enum Side {
 
 /// What came in.
 #[derive(Debug)]
-pub(crate) enum Incoming {
-    /// A whole text frame.
-    Text(Utf8Bytes),
+pub(crate) enum Incoming<'a> {
+    /// A whole text message.
+    Text(Cow<'a, str>),
     /// A ping or a pong: the peer lives.
     Alive,
     /// What cannot be accepted; the transport has to be closed like this.
     Refused(Close),
     /// The peer said goodbye. The reply to it is waiting to be flushed.
     Closed,
-    /// The connection is gone.
-    Lost(io::Error),
+}
+
+/// Bytes that were read, of which those from `at` on are not decoded yet.
+pub(crate) struct Input {
+    bytes: Vec<u8>,
+    at: usize,
+    end: usize,
+    /// Whose the buffer is: the thread's, or the connection's own.
+    owner: Owner,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Owner {
+    Thread,
+    Connection,
 }
 
 /// How much is written to the buffer before the socket has to take some of it.
 const OUT_HIGH: usize = 32 * 1024;
 /// How many bytes of control frames may wait there before nothing is read any more: reading brings about pongs, which nothing else bounds.
 const REPLIES_HIGH: usize = 4 * 1024;
-/// tungstenite allocates this at once for every connection.
-const READ_BUFFER: usize = 4 * 1024;
 
 /// A WebSocket after its handshake.
 ///
-/// tungstenite reads, checks and answers control frames; text frames are written here, into a buffer that can be given back.
+/// It holds a buffer only as long as there is something in it: what was read and not yet decoded, the beginning of a message, what the socket has not taken.
 pub(crate) struct WebSocket {
-    ws: tungstenite::WebSocket<Io>,
+    stream: BoxStream,
+    decoder: Decoder,
+    /// What was read and could not be dealt with, from `unread_at` on.
+    unread: Vec<u8>,
+    unread_at: usize,
+    out: Outgoing,
     side: Side,
+    /// Whether a close frame was written.
+    said_goodbye: bool,
     info: Arc<TransportInfo>,
     /// Its place among the connections of the server.
     _permit: Option<Permit>,
+}
+
+impl Input {
+    /// What is not decoded yet.
+    pub(crate) fn rest(&mut self) -> &mut [u8] {
+        &mut self.bytes[self.at..self.end]
+    }
+
+    /// Only the last `n` bytes of it are left to be decoded.
+    pub(crate) fn keep_last(&mut self, n: usize) {
+        self.at = self.end.saturating_sub(n);
+    }
+
+    /// Gives its buffer back, with whatever is in it.
+    pub(crate) fn recycle(self) {
+        match self.owner {
+            Owner::Thread => scratch::give_reading(self.bytes),
+            Owner::Connection => {}
+        }
+    }
 }
 
 impl WebSocket {
@@ -62,222 +100,162 @@ impl WebSocket {
         info: TransportInfo,
         permit: Option<Permit>,
     ) -> Self {
-        let io = Io { stream, waker: Waker::noop().clone(), out: Vec::new(), written: 0, flushed: true, replies: 0, replies_end: 0 };
         let role = match side {
             Side::Server => Role::Server,
             Side::Client => Role::Client,
         };
-        // Nothing waits in tungstenite's own write buffer: `Io` takes whatever it is given.
-        let config = WebSocketConfig::default()
-            .read_buffer_size(READ_BUFFER)
-            .write_buffer_size(0)
-            .max_message_size(Some(max_message))
-            .max_frame_size(Some(max_message));
-        let ws = tungstenite::WebSocket::from_partially_read(io, unread, role, Some(config));
-        Self { ws, side, info: Arc::new(info), _permit: permit }
+        let decoder = Decoder::new(role, max_message);
+        let (out, info) = (Outgoing::default(), Arc::new(info));
+        Self { stream, decoder, unread, unread_at: 0, out, side, said_goodbye: false, info, _permit: permit }
     }
 
     pub(crate) fn info(&self) -> &Arc<TransportInfo> {
         &self.info
     }
 
-    /// The next thing that comes in. After `Refused`, `Closed` and `Lost` it must not be asked again.
-    pub(crate) fn poll_incoming(&mut self, cx: &mut Context<'_>) -> Poll<Incoming> {
-        self.ws.get_mut().wake(cx);
-        Poll::Ready(match self.ws.read() {
-            Ok(Message::Text(text)) => Incoming::Text(text),
-            Ok(Message::Binary(_)) => Incoming::Refused(Close::BINARY),
-            Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) => Incoming::Alive,
-            Ok(Message::Close(_)) => Incoming::Closed,
-            Err(error) => return Self::read_error(error),
+    /// The next bytes, to be given to [`decode`](Self::decode) and then to [`put_back`](Self::put_back). An error if nothing more will come.
+    pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Input>> {
+        if !self.unread.is_empty() {
+            let bytes = std::mem::take(&mut self.unread);
+            return Poll::Ready(Ok(Input { at: self.unread_at, end: bytes.len(), bytes, owner: Owner::Connection }));
+        }
+        let mut bytes = scratch::take_reading();
+        let read = Pin::new(&mut self.stream).poll_read(cx, &mut bytes);
+        if let Poll::Ready(Ok(end @ 1..)) = read {
+            return Poll::Ready(Ok(Input { bytes, at: 0, end, owner: Owner::Thread }));
+        }
+        scratch::give_reading(bytes);
+        read.map(|read| Err(read.err().unwrap_or_else(|| io::ErrorKind::UnexpectedEof.into())))
+    }
+
+    /// The next thing in `bytes`, which it takes from the front; `None` once they are used up. After `Refused` and `Closed` it must not be asked again.
+    pub(crate) fn decode<'a>(&mut self, bytes: &mut &'a mut [u8]) -> Option<Incoming<'a>> {
+        Some(match self.decoder.decode(bytes) {
+            Ok(None) => return None,
+            Ok(Some(Event::Text(text))) => Incoming::Text(text),
+            Ok(Some(Event::Binary(_))) => Incoming::Refused(Close::BINARY),
+            Ok(Some(Event::Ping(payload))) => {
+                if !self.said_goodbye {
+                    let mask = self.mask();
+                    self.out.reply(|out| pong(out, &payload, mask));
+                }
+                Incoming::Alive
+            }
+            Ok(Some(Event::Pong(_))) => Incoming::Alive,
+            Ok(Some(Event::Close(frame))) => {
+                self.write_goodbye(frame.map(|frame| (frame.code, "")));
+                Incoming::Closed
+            }
+            Err(violation) => Incoming::Refused(refusal(violation)),
         })
     }
 
-    fn read_error(error: Error) -> Poll<Incoming> {
-        use tungstenite::error::ProtocolError;
-        const NOT_UTF8: Close = Close { code: 1007, reason: "Text is not UTF-8" };
-        const PROTOCOL: Close = Close { code: 1002, reason: "WebSocket protocol error" };
-        Poll::Ready(match error {
-            Error::Io(error) if error.kind() == io::ErrorKind::WouldBlock => return Poll::Pending,
-            Error::Io(error) => Incoming::Lost(error),
-            Error::Capacity(_) => Incoming::Refused(Close::TOO_BIG),
-            Error::Utf8(_) => Incoming::Refused(NOT_UTF8),
-            Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => Incoming::Lost(io::ErrorKind::UnexpectedEof.into()),
-            Error::Protocol(_) => Incoming::Refused(PROTOCOL),
-            // Reading ends with none of these but the first two, after a close.
-            over @ (Error::ConnectionClosed
-            | Error::AlreadyClosed
-            | Error::Tls(_)
-            | Error::WriteBufferFull(_)
-            | Error::AttackAttempt
-            | Error::Url(_)
-            | Error::Http(_)
-            | Error::HttpFormat(_)) => Incoming::Lost(io::Error::other(over)),
-        })
+    /// Gives back what [`poll_read`](Self::poll_read) gave: what is left of it comes first the next time.
+    pub(crate) fn put_back(&mut self, input: Input) {
+        if input.at < input.end {
+            match input.owner {
+                Owner::Connection => {
+                    (self.unread, self.unread_at) = (input.bytes, input.at);
+                    return;
+                }
+                Owner::Thread => self.set_unread(input.bytes[input.at..input.end].to_vec()),
+            }
+        }
+        input.recycle();
+    }
+
+    /// Lets `unread` be what is read next, in place of what was left to be decoded.
+    pub(crate) fn set_unread(&mut self, unread: Vec<u8>) {
+        (self.unread, self.unread_at) = (unread, 0);
     }
 
     /// Whether another frame may be written before the socket has taken some of what is waiting.
     pub(crate) fn has_room(&self) -> bool {
-        self.ws.get_ref().waiting() < OUT_HIGH
+        self.out.len() < OUT_HIGH
     }
 
     /// Whether it may be read. Messages that wait to be written are no reason not to: two sides that push would wait for each other.
     pub(crate) fn may_read(&self) -> bool {
-        self.ws.get_ref().replies < REPLIES_HIGH
+        self.out.replies() < REPLIES_HIGH
     }
 
     /// Whether something is not with the peer's system yet, here or in the stream.
     pub(crate) fn is_flushed(&self) -> bool {
-        self.ws.get_ref().flushed
+        self.out.is_flushed()
     }
 
     /// How much waits to be flushed.
     pub(crate) fn waiting(&self) -> usize {
-        self.ws.get_ref().waiting()
+        self.out.len()
     }
 
     /// Writes one text frame: `fill` appends its payload, or nothing and says `None`. Returns whether there was one.
     pub(crate) fn write_text(&mut self, fill: impl FnOnce(&mut Vec<u8>) -> Option<usize>) -> bool {
-        let mask = match self.side {
-            Side::Server => None,
-            Side::Client => Some(random_mask()),
-        };
-        let out = &mut self.ws.get_mut().out;
-        let begun = frame::begin(out, mask);
-        let filled = fill(out);
+        let mask = self.mask();
+        let mut draft = Draft::begin(self.out.buffer(), Kind::Text, mask);
+        let filled = fill(draft.payload());
         // An empty text frame crashes Kurento's JavaScript client (PROTOCOL 1).
         if filled.is_some_and(|len| len > 0) {
-            frame::seal(out, &begun);
+            draft.seal();
         } else {
-            frame::cancel(out, &begun);
+            drop(draft);
+            self.out.release();
         }
         filled.is_some()
     }
 
     /// Writes a WebSocket ping.
     pub(crate) fn write_ping(&mut self) {
-        // `Io` takes everything; after a close there is nobody to ask any more.
-        let _ = self.ws.write(Message::Ping(tungstenite::Bytes::new()));
+        let mask = self.mask();
+        // After a close frame there is nobody to ask any more.
+        if !self.said_goodbye {
+            self.out.reply(|out| ping(out, &[], mask));
+        }
     }
 
     /// Writes a Close frame. Nothing can be written behind it.
     pub(crate) fn write_close(&mut self, close: Close) {
-        // As above: it cannot fail but by having been closed before.
-        let _ = self.ws.close(Some(CloseFrame { code: CloseCode::from(close.code), reason: Utf8Bytes::from_static(close.reason) }));
+        self.write_goodbye(Some((close.code, close.reason)));
     }
 
-    /// Writes the reply to the peer's Close frame.
-    pub(crate) fn write_close_reply(&mut self) {
-        // For a server this says that the connection is closed now, which is known.
-        let _ = self.ws.flush();
+    fn write_goodbye(&mut self, why: Option<(u16, &str)>) {
+        let mask = self.mask();
+        if !self.said_goodbye {
+            self.said_goodbye = true;
+            self.out.reply(|out| close(out, why, mask));
+        }
+    }
+
+    fn mask(&self) -> Option<[u8; 4]> {
+        match self.side {
+            Side::Server => None,
+            Side::Client => Some(scratch::mask()),
+        }
     }
 
     /// Gives the socket what is waiting.
     pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.ws.get_mut().poll_flush(cx)
+        self.out.poll_flush(cx, &mut self.stream)
     }
 
     /// Ends the sending side, so that the peer knows that nothing more will come.
     pub(crate) fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.ws.get_mut().stream).poll_close(cx)
+        Pin::new(&mut self.stream).poll_close(cx)
     }
 
     /// Reads bytes without looking at them.
     pub(crate) fn poll_discard(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.ws.get_mut().stream).poll_read(cx, buf)
-    }
-
-    /// Gives back the memory that an idle connection need not hold.
-    pub(crate) fn shrink(&mut self) {
-        let io = self.ws.get_mut();
-        if io.out.is_empty() {
-            io.out = Vec::new();
-        }
+        Pin::new(&mut self.stream).poll_read(cx, buf)
     }
 }
 
-fn random_mask() -> [u8; 4] {
-    // Without a source of randomness no session could be secret either; a fixed key only loses what RFC 6455 section 10.3 protects, proxies.
-    getrandom::u32().unwrap_or(0x5af1_c0de).to_ne_bytes()
-}
-
-/// tungstenite's blocking view of the stream.
-struct Io {
-    stream: BoxStream,
-    waker: Waker,
-    /// What goes to the socket; the first `written` bytes are there already.
-    out: Vec<u8>,
-    written: usize,
-    /// Whether the stream, too, has passed on all that it was given: TLS keeps what the socket does not take.
-    flushed: bool,
-    /// Bytes of control frames that were put into `out` since it was last written beyond `replies_end`.
-    replies: usize,
-    /// Where the last of them ends in `out`.
-    replies_end: usize,
-}
-
-impl Io {
-    fn wake(&mut self, cx: &Context<'_>) {
-        self.waker.clone_from(cx.waker());
-    }
-
-    fn waiting(&self) -> usize {
-        self.out.len() - self.written
-    }
-
-    fn advance(&mut self, n: usize) {
-        self.written += n;
-        if self.written >= self.replies_end {
-            self.replies = 0;
-        }
-    }
-
-    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.flushed &= self.waiting() == 0;
-        while self.waiting() > 0 {
-            match Pin::new(&mut self.stream).poll_write(cx, &self.out[self.written..]) {
-                Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                Poll::Ready(Ok(n)) => self.advance(n),
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
-                Poll::Pending => {
-                    // Moved to the front only when that is cheap in proportion, so that a slow reader costs no copy for each write.
-                    if self.written >= self.waiting() {
-                        self.out.drain(..self.written);
-                        self.replies_end = self.replies_end.saturating_sub(self.written);
-                        self.written = 0;
-                    }
-                    return Poll::Pending;
-                }
-            }
-        }
-        self.out.clear();
-        (self.written, self.replies_end) = (0, 0);
-        let flushed = Pin::new(&mut self.stream).poll_flush(cx);
-        self.flushed = flushed.is_ready();
-        flushed
-    }
-}
-
-impl Read for Io {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        match Pin::new(&mut self.stream).poll_read(&mut Context::from_waker(&self.waker), buf) {
-            Poll::Ready(result) => result,
-            Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
-        }
-    }
-}
-
-/// Text frames go past it: what tungstenite writes by itself are control frames.
-impl Write for Io {
-    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        self.out.extend_from_slice(buf);
-        self.replies += buf.len();
-        self.replies_end = self.out.len();
-        Ok(buf.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+/// With what a peer is sent away that does not keep to RFC 6455.
+fn refusal(violation: Violation) -> Close {
+    tracing::debug!(%violation, "a peer breaks the WebSocket protocol");
+    match violation.close_code() {
+        1007 => Close { code: 1007, reason: "Text is not UTF-8" },
+        1009 => Close::TOO_BIG,
+        _ => Close { code: 1002, reason: "WebSocket protocol error" },
     }
 }
 
@@ -286,6 +264,7 @@ mod tests {
     use super::*;
     use crate::transport::TransportKind;
     use std::sync::atomic::{AtomicBool, Ordering};
+    use std::task::Waker;
 
     /// A peer that pings without end, and takes what it is sent only when it is `open`.
     struct Pinging {
@@ -330,8 +309,17 @@ mod tests {
         });
         assert!(!transport.has_room() && transport.may_read());
         while transport.may_read() {
-            assert!(matches!(transport.poll_incoming(&mut cx), Poll::Ready(Incoming::Alive)));
-            assert!(transport.waiting() < 2 * OUT_HIGH + 2 * REPLIES_HIGH);
+            let Poll::Ready(Ok(mut input)) = transport.poll_read(&mut cx) else { panic!("there are always more pings") };
+            let mut rest = input.rest();
+            while transport.may_read()
+                && let Some(incoming) = transport.decode(&mut rest)
+            {
+                assert!(matches!(incoming, Incoming::Alive));
+                assert!(transport.waiting() < 2 * OUT_HIGH + 2 * REPLIES_HIGH);
+            }
+            let left = rest.len();
+            input.keep_last(left);
+            transport.put_back(input);
         }
         assert!(transport.poll_flush(&mut cx).is_pending() && !transport.may_read());
         open.store(true, Ordering::Relaxed);
