@@ -20,7 +20,9 @@ use http::{HeaderMap, Request, Response, StatusCode};
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 /// A connection over the limit of the server (RFC 6455 section 7.4.1 and its registry).
@@ -43,18 +45,42 @@ pub(super) struct Connection {
     pub(super) tls: Option<ServerTls>,
 }
 
-/// Serves a connection until its transport ends, or moves to another session.
-pub(super) async fn serve<R: Runtime>(serving: Arc<Serving<R>>, mut connection: Connection) {
-    let Some(handshake) = serving.handshakes.enter() else {
-        refuse_at_once(&mut connection, &serving.metrics);
-        return;
-    };
-    // Boxed, so that an idle session does not carry the room that its handshake took.
-    let upgraded = Box::pin(upgrade(&serving, connection)).await;
-    if let Some(task) = upgraded.and_then(|(upgraded, stream)| start(&serving, upgraded, stream, handshake)) {
-        drop(serving);
-        task.await;
+/// A connection being served, until its transport ends or moves to another session.
+///
+/// Its two states are written by hand, for there are many idle sessions: what the handshake needs is gone after it, and the session's task stands here only once.
+#[expect(clippy::large_enum_variant, reason = "the large one is what it nearly always is; to box it would only cost another allocation")]
+pub(super) enum Served<R: Runtime> {
+    Handshake(Pin<Box<dyn Future<Output = Option<SessionTask<R>>> + Send>>),
+    Session(SessionTask<R>),
+}
+
+impl<R: Runtime> Future for Served<R> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if let Self::Handshake(handshake) = &mut *self {
+            match ready!(handshake.as_mut().poll(cx)) {
+                Some(task) => *self = Self::Session(task),
+                None => return Poll::Ready(()),
+            }
+        }
+        match &mut *self {
+            Self::Session(task) => Pin::new(task).poll(cx),
+            Self::Handshake(_) => Poll::Ready(()),
+        }
     }
+}
+
+/// Serves a connection until its transport ends, or moves to another session.
+pub(super) fn serve<R: Runtime>(serving: Arc<Serving<R>>, mut connection: Connection) -> Served<R> {
+    Served::Handshake(Box::pin(async move {
+        let Some(handshake) = serving.handshakes.enter() else {
+            refuse_at_once(&mut connection, &serving.metrics);
+            return None;
+        };
+        let (upgraded, stream) = upgrade(&serving, connection).await?;
+        start(&serving, upgraded, stream, handshake)
+    }))
 }
 
 /// Answers a request that somebody else has read, and serves the connection that comes of it.
@@ -82,18 +108,14 @@ pub(super) fn serve_upgrade<R: Runtime, B>(
     let upgraded = Upgraded { path, head, attributes, unread: Vec::new() };
     let timer = serving.runtime.timer(clock::std_after(serving.limits.handshake_timeout));
     let task = Arc::clone(serving);
-    serving.runtime.spawn(async move {
-        match Box::pin(timeout(timer, upgrade)).await {
-            Some(Ok(stream)) => {
-                if let Some(session) = start(&task, upgraded, stream, handshake) {
-                    drop(task);
-                    session.await;
-                }
-            }
+    serving.runtime.spawn(Served::Handshake(Box::pin(async move {
+        match timeout(timer, upgrade).await {
+            Some(Ok(stream)) => return start(&task, upgraded, stream, handshake),
             Some(Err(error)) => tracing::debug!(?peer, %error, "an upgrade failed"),
             None => tracing::debug!(?peer, "an upgrade took too long"),
         }
-    });
+        None
+    })));
     answer
 }
 
