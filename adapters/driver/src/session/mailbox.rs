@@ -6,6 +6,7 @@ use crate::transport::WebSocket;
 use bowline_core::{CallId, CallOutcome, CloseReason, Instant, Json, Outcome, Responder};
 use std::collections::VecDeque;
 use std::mem;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -18,7 +19,15 @@ const CLOSING: Duration = Duration::from_secs(3);
 /// The way from a session's handles to its task.
 ///
 /// What goes to the peer keeps its order; what concerns the session itself goes past it, so that a full buffer blocks no reconnection.
-pub(crate) struct Mailbox(Mutex<State>);
+///
+/// The task, which looks here for each message, takes the lock only when somebody has been here.
+pub(crate) struct Mailbox {
+    state: Mutex<State>,
+    /// There may be something for the task. Set with the lock held, by those who leave something; cleared by the task, when it finds nothing.
+    touched: AtomicBool,
+    /// The task sleeps, and whoever leaves something has to wake it.
+    asleep: AtomicBool,
+}
 
 /// What keeps its order.
 pub(crate) enum Ordered {
@@ -86,7 +95,7 @@ struct State {
     /// To be closed with this, after `ordered`, but no later than then.
     closing: Option<(CloseReason, Instant)>,
     life: Life,
-    /// The task, while it sleeps.
+    /// Wakes the task.
     task: Option<Waker>,
 }
 
@@ -146,11 +155,6 @@ impl State {
         self.ordered.push_back(post);
     }
 
-    fn post(&mut self, post: Ordered) -> Option<Waker> {
-        self.push(post);
-        self.task.take()
-    }
-
     fn is_quiet(&self) -> bool {
         let Wishes { disconnect, reconnect, grace, heartbeat, wind_up } = &self.wishes;
         self.urgent.is_empty() && !disconnect && !reconnect && !wind_up && grace.is_none() && heartbeat.is_none()
@@ -172,11 +176,17 @@ impl Forget for Mailbox {
 
 impl Mailbox {
     pub(crate) fn new() -> Self {
-        Self(Mutex::default())
+        Self { state: Mutex::default(), touched: AtomicBool::new(false), asleep: AtomicBool::new(false) }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Something is there for the task, which is to be woken by what is returned.
+    fn touch(&self, state: &State) -> Option<Waker> {
+        self.touched.store(true, Ordering::Release);
+        if self.asleep.swap(false, Ordering::Relaxed) { state.task.clone() } else { None }
     }
 
     /// Changes the state and wakes the task, unless it has ended.
@@ -184,7 +194,7 @@ impl Mailbox {
         let mut state = self.lock();
         if state.life != Life::Closed {
             change(&mut state);
-            let task = state.task.take();
+            let task = self.touch(&state);
             drop(state);
             wake(task);
         }
@@ -199,7 +209,8 @@ impl Mailbox {
         if !state.has_room() || !state.waiting.is_empty() {
             return Err(PostError::Full);
         }
-        let task = state.post(post);
+        state.push(post);
+        let task = self.touch(&state);
         drop(state);
         wake(task);
         Ok(())
@@ -236,7 +247,8 @@ impl Mailbox {
         }
         let Some(post) = post.take() else { return Poll::Ready(Ok(())) };
         if state.has_room() && state.waiting.is_empty() {
-            let task = state.post(post);
+            state.push(post);
+            let task = self.touch(&state);
             drop(state);
             wake(task);
             return Poll::Ready(Ok(()));
@@ -248,7 +260,7 @@ impl Mailbox {
         state.waiting.push_back(Waiter { ticket: mine, post, waker: cx.waker().clone(), deadline: until });
         state.note_deadline(until);
         // The task has to mind the deadline.
-        let task = state.task.take();
+        let task = self.touch(&state);
         drop(state);
         wake(task);
         Poll::Pending
@@ -276,7 +288,7 @@ impl Mailbox {
             return Err(hand_over);
         }
         state.urgent.push_back(Urgent::Attach(hand_over));
-        let task = state.task.take();
+        let task = self.touch(&state);
         drop(state);
         wake(task);
         Ok(())
@@ -325,7 +337,7 @@ impl Mailbox {
 impl Mailbox {
     /// Called first when the task runs: until it sleeps again, nobody need wake it.
     pub(crate) fn awake(&self) {
-        self.lock().task = None;
+        self.asleep.store(false, Ordering::Relaxed);
     }
 
     /// Lets the task sleep, unless there is something for it. `room` is whether the endpoint takes posts, `flows` whether it has a transport.
@@ -336,16 +348,30 @@ impl Mailbox {
         if ready || state.ordered.front().is_some_and(|first| room || matches!(first, Ordered::Answer { .. })) {
             return Poll::Ready(());
         }
-        state.task = Some(cx.waker().clone());
+        match &mut state.task {
+            Some(task) => task.clone_from(cx.waker()),
+            none => *none = Some(cx.waker().clone()),
+        }
+        self.asleep.store(true, Ordering::Relaxed);
+        if state.is_quiet() && state.ordered.is_empty() && state.closing.is_none() && state.deadline.is_none() {
+            self.touched.store(false, Ordering::Relaxed);
+        }
         Poll::Pending
     }
 
+    fn is_touched(&self) -> bool {
+        self.touched.load(Ordering::Acquire)
+    }
+
     pub(crate) fn is_killed(&self) -> bool {
-        self.lock().life == Life::Killed
+        self.is_touched() && self.lock().life == Life::Killed
     }
 
     /// Whether nothing at all waits.
     pub(crate) fn is_empty(&self) -> bool {
+        if !self.is_touched() {
+            return true;
+        }
         let state = self.lock();
         state.is_quiet() && state.ordered.is_empty() && state.closing.is_none()
     }
@@ -396,7 +422,7 @@ impl Mailbox {
 
     /// When [`expire`](Self::expire) has to be called.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        self.lock().deadline
+        if self.is_touched() { self.lock().deadline } else { None }
     }
 
     /// Ends the calls that waited too long to be sent, and wakes the senders that waited too long for room.
@@ -452,6 +478,7 @@ impl Mailbox {
     pub(crate) fn end(&self) -> Vec<HandOver> {
         let mut state = self.lock();
         state.life = Life::Closed;
+        state.task = None;
         let waiting = state.refuse_waiting();
         let State { urgent, ordered, .. } = &mut *state;
         let (urgent, ordered) = (mem::take(urgent), mem::take(ordered));

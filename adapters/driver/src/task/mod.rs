@@ -25,7 +25,7 @@ use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 use tracing::Span;
 use wind_up::WindingUp;
@@ -52,6 +52,8 @@ pub(crate) struct SessionTask<R: Runtime> {
     timer: Option<R::Timer>,
     /// When `timer` fires, which may be earlier than needed: a deadline that moves away costs nothing.
     timer_at: Instant,
+    /// Whom it wakes then.
+    timer_wakes: Option<Waker>,
     /// When the session counts as idle; `None` while it is.
     idle_at: Option<Instant>,
     /// When a server's transport is closed for having no session and saying nothing.
@@ -166,6 +168,7 @@ impl<R: Runtime> SessionTask<R> {
             next_key: 0,
             timer: None,
             timer_at: Instant::FAR_FUTURE,
+            timer_wakes: None,
             idle_at: None,
             silent_until: None,
             winding_up: None,
@@ -255,15 +258,22 @@ impl<R: Runtime> SessionTask<R> {
         }
         let deadlines = [self.endpoint.poll_timeout(), self.mailbox().deadline(), self.idle_at, self.silent_until];
         let Some(next) = deadlines.into_iter().flatten().min() else {
-            self.timer = None;
+            (self.timer, self.timer_wakes) = (None, None);
             return false;
         };
         if self.timer.is_none() || next < self.timer_at {
             self.set_timer(next);
         }
+        if now < self.timer_at && self.timer_wakes.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+            // It has not fired, and knows whom to wake: what wakes the task otherwise leaves it alone.
+            return false;
+        }
         while let Some(timer) = &mut self.timer {
             match timer.poll(cx) {
-                Poll::Pending => return false,
+                Poll::Pending => {
+                    self.timer_wakes = Some(cx.waker().clone());
+                    return false;
+                }
                 Poll::Ready(()) if next <= clock::now() => return true,
                 // It was set for a deadline that has moved away.
                 Poll::Ready(()) => self.set_timer(next),
@@ -273,7 +283,7 @@ impl<R: Runtime> SessionTask<R> {
     }
 
     fn set_timer(&mut self, at: Instant) {
-        self.timer_at = at;
+        (self.timer_at, self.timer_wakes) = (at, None);
         match &mut self.timer {
             Some(timer) => timer.set(clock::to_std(at)),
             none => *none = Some(self.runtime.timer(clock::to_std(at))),
