@@ -223,7 +223,7 @@ fn dialler<R: Runtime>(runtime: R, to: Arc<Destination>, transports: Arc<Gate>) 
                 stream = connector.connect(stream).await?;
             }
             let unread = shake_hands(&mut stream, &to.target, &to.headers).await.map_err(blame)?;
-            let info = TransportInfo { kind: TransportKind::WebSocket, peer: None, headers: HeaderMap::new() };
+            let info = TransportInfo::new(TransportKind::WebSocket, None, HeaderMap::new());
             Ok(WebSocket::new(stream, unread, Side::Client, to.max_message, info, permit))
         })
     })

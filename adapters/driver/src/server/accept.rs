@@ -237,7 +237,7 @@ fn start<R: Runtime>(serving: &Serving<R>, upgraded: Upgraded, stream: BoxStream
             headers.append(name, value.clone());
         }
     }
-    let info = TransportInfo { kind: TransportKind::WebSocket, peer: head.peer(), headers };
+    let info = TransportInfo::new(TransportKind::WebSocket, head.peer(), headers);
     let asked = if *head.path() == *path.name { Arc::clone(&path.name) } else { head.path().into() };
     let connection = serving.connections.enter();
     let is_full = connection.is_none();

@@ -68,7 +68,8 @@ pub(crate) struct SessionTask<R: Runtime> {
 
 enum Role {
     Server(ServerSide),
-    Client(ClientSide),
+    /// Boxed, for servers have the many sessions.
+    Client(Box<ClientSide>),
 }
 
 struct ClientSide {
@@ -140,7 +141,7 @@ impl<R: Runtime> SessionTask<R> {
         // It spreads the retries of many clients; without a source of randomness they only come together.
         let mut endpoint = Endpoint::client(config, getrandom::u64().unwrap_or(0));
         endpoint.open(clock::now());
-        let role = Role::Client(ClientSide { dial, dialing: None, failure: None, hub, opened: false, shown });
+        let role = Role::Client(Box::new(ClientSide { dial, dialing: None, failure: None, hub, opened: false, shown }));
         Self::new(runtime, role, session, endpoint, places, dispatch, errors)
     }
 

@@ -1,5 +1,6 @@
 use http::HeaderMap;
 use std::net::SocketAddr;
+use std::sync::{Arc, LazyLock};
 
 /// Over what a session's messages travel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -28,5 +29,15 @@ pub struct TransportInfo {
     /// The peer's address, if the stream has one.
     pub peer: Option<SocketAddr>,
     /// Those of the request's headers that the path keeps: [`PathOptions::keep_header`](crate::PathOptions::keep_header).
-    pub headers: HeaderMap,
+    pub headers: Arc<HeaderMap>,
+}
+
+/// Most paths keep no headers, and many connections need not each have room for none.
+static NO_HEADERS: LazyLock<Arc<HeaderMap>> = LazyLock::new(Arc::default);
+
+impl TransportInfo {
+    pub(crate) fn new(kind: TransportKind, peer: Option<SocketAddr>, headers: HeaderMap) -> Self {
+        let headers = if headers.is_empty() { Arc::clone(&NO_HEADERS) } else { Arc::new(headers) };
+        Self { kind, peer, headers }
+    }
 }

@@ -58,9 +58,8 @@ const REPLIES_HIGH: usize = 4 * 1024;
 pub(crate) struct WebSocket {
     stream: BoxStream,
     decoder: Decoder,
-    /// What was read and could not be dealt with, from `unread_at` on.
-    unread: Vec<u8>,
-    unread_at: usize,
+    /// What was read and could not be dealt with. Boxed, for it is seldom there.
+    unread: Option<Box<Input>>,
     out: Outgoing,
     side: Side,
     /// Whether a close frame was written.
@@ -106,7 +105,9 @@ impl WebSocket {
         };
         let decoder = Decoder::new(role, max_message);
         let (out, info) = (Outgoing::default(), Arc::new(info));
-        Self { stream, decoder, unread, unread_at: 0, out, side, said_goodbye: false, info, _permit: permit }
+        let mut transport = Self { stream, decoder, unread: None, out, side, said_goodbye: false, info, _permit: permit };
+        transport.set_unread(unread);
+        transport
     }
 
     pub(crate) fn info(&self) -> &Arc<TransportInfo> {
@@ -115,9 +116,8 @@ impl WebSocket {
 
     /// The next bytes, to be given to [`decode`](Self::decode) and then to [`put_back`](Self::put_back). An error if nothing more will come.
     pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Input>> {
-        if !self.unread.is_empty() {
-            let bytes = std::mem::take(&mut self.unread);
-            return Poll::Ready(Ok(Input { at: self.unread_at, end: bytes.len(), bytes, owner: Owner::Connection }));
+        if let Some(unread) = self.unread.take() {
+            return Poll::Ready(Ok(*unread));
         }
         let mut bytes = scratch::take_reading();
         let read = Pin::new(&mut self.stream).poll_read(cx, &mut bytes);
@@ -155,7 +155,7 @@ impl WebSocket {
         if input.at < input.end {
             match input.owner {
                 Owner::Connection => {
-                    (self.unread, self.unread_at) = (input.bytes, input.at);
+                    self.unread = Some(Box::new(input));
                     return;
                 }
                 Owner::Thread => self.set_unread(input.bytes[input.at..input.end].to_vec()),
@@ -166,7 +166,8 @@ impl WebSocket {
 
     /// Lets `unread` be what is read next, in place of what was left to be decoded.
     pub(crate) fn set_unread(&mut self, unread: Vec<u8>) {
-        (self.unread, self.unread_at) = (unread, 0);
+        let input = Input { at: 0, end: unread.len(), bytes: unread, owner: Owner::Connection };
+        self.unread = (input.end > 0).then(|| Box::new(input));
     }
 
     /// Whether another frame may be written before the socket has taken some of what is waiting.
@@ -299,7 +300,7 @@ mod tests {
     #[test]
     fn pongs_that_are_not_taken_end_the_reading_and_messages_do_not() {
         let open = Arc::new(AtomicBool::new(false));
-        let info = TransportInfo { kind: TransportKind::WebSocket, peer: None, headers: http::HeaderMap::new() };
+        let info = TransportInfo::new(TransportKind::WebSocket, None, http::HeaderMap::new());
         let stream = Pinging { at: 0, open: Arc::clone(&open) };
         let mut transport = WebSocket::new(Box::new(stream), Vec::new(), Side::Client, 1024, info, None);
         let mut cx = Context::from_waker(Waker::noop());
