@@ -5,10 +5,10 @@ use async_channel::{Receiver, Sender, unbounded};
 use bowline::{
     BoxStream, CloseReason, ErrorObject, Handler, HandlerError, PathOptions, Router, Runtime, ServerLimits, Session, Transaction,
 };
-use bowline_tests::sockets::{Peer, Rig, on_smol_in_one_thread, on_tokio_in_one_thread, soon, until};
+use bowline_tests::sockets::{Peer, Rig, masked_frame, on_smol_in_one_thread, on_tokio_in_one_thread, soon, until};
 use serde_json::json;
 use std::future::Future;
-use std::io;
+use std::io::{self, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -177,6 +177,22 @@ async fn errors_of_accept_do_not_end_the_server(runtime: impl Runtime) {
     assert_eq!(runtime.failures.load(Ordering::SeqCst), 0);
 }
 
+async fn a_full_server_tells_who_comes_to_try_again_later(runtime: impl Runtime) {
+    for (connections, sessions, reason) in [(2, 1, "Too many sessions"), (1, 2, "Too many connections")] {
+        let mut limits = ServerLimits::new();
+        (limits.max_connections, limits.max_sessions) = (connections, sessions);
+        // Two paths: the bound is that of all together.
+        let server = runtime.server().path("/", echo()).path("/other", echo()).limits(limits).bind("127.0.0.1:0").await.unwrap();
+        let (address, _server) = runtime.serve(server);
+        let mut first = Peer::connect(address, "/");
+        answers(&mut first);
+        let mut second = Peer::connect(address, "/other");
+        second.message(Message::text(r#"{"jsonrpc":"2.0","id":1,"method":"echo","params":{"value":"hi"}}"#));
+        assert_eq!(second.closed(), Some((1013, reason.into())));
+        answers(&mut first);
+    }
+}
+
 async fn a_bound_of_zero_is_refused(runtime: impl Runtime) {
     let why = |limits: ServerLimits| runtime.server().path("/", echo()).limits(limits).build().unwrap_err().to_string();
     let mut limits = ServerLimits::new();
@@ -191,37 +207,61 @@ bowline_tests::both![
     an_address_that_guesses_is_shut_out,
     who_keeps_the_most_is_let_go_when_all_together_keep_too_much,
     errors_of_accept_do_not_end_the_server,
+    a_full_server_tells_who_comes_to_try_again_later,
     a_bound_of_zero_is_refused,
 ];
+
+/// Says that it is over when it is dropped, whether all went well or not.
+struct Ends(Arc<AtomicBool>);
+
+impl Drop for Ends {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Sends notifications without a pause until it is over: there is always something more to read.
+fn flood(address: SocketAddr, over: &AtomicBool) {
+    let mut peer = Peer::connect(address, "/");
+    peer.greet();
+    let mut stream = peer.stream();
+    let frames = masked_frame(0x81, br#"{"jsonrpc":"2.0","method":"echo","params":{"value":"busy"}}"#).repeat(1000);
+    while !over.load(Ordering::Relaxed) {
+        stream.write_all(&frames).unwrap();
+    }
+}
 
 /// On one thread: there are no others to make up for it.
 async fn a_busy_session_lets_the_others_have_their_turn(runtime: impl Runtime) {
     let (address, _server) = runtime.serve(runtime.server().path("/", echo()).bind("127.0.0.1:0").await.unwrap());
-    let quiet = Arc::new(AtomicBool::new(false));
-    // Whoever ends drops its sender, whether all went well or not. The thread of the server must not be blocked meanwhile.
-    let ((busy, are_quiet), (other, is_done)) = (unbounded::<()>(), unbounded::<()>());
-    let mut threads: Vec<_> = (0..2)
-        .map(|_| {
-            let (quiet, busy) = (Arc::clone(&quiet), busy.clone());
-            thread::spawn(move || {
-                let _busy = busy;
-                let mut peer = Peer::connect(address, "/");
-                while !quiet.load(Ordering::Relaxed) {
-                    let asked: Vec<_> = (0..500).map(|_| peer.request("echo", &json!({ "value": "busy" }))).collect();
-                    asked.iter().for_each(|_| drop(peer.read()));
-                }
-            })
+    let over = Arc::new(AtomicBool::new(false));
+    // Every thread drops its sender when it ends. The thread of the server, which is this one, must not be blocked meanwhile.
+    let (ends, have_ended) = unbounded::<()>();
+    let start = |work: Box<dyn FnOnce() + Send>| {
+        let ends = ends.clone();
+        thread::spawn(move || {
+            let _ends = ends;
+            work();
         })
-        .collect();
-    drop(busy);
-    threads.push(thread::spawn(move || {
-        let _other = other;
-        let mut peer = Peer::connect(address, "/");
-        (0..20).for_each(|_| answers(&mut peer));
-    }));
-    assert!(is_done.recv().await.is_err());
-    quiet.store(true, Ordering::Relaxed);
-    assert!(are_quiet.recv().await.is_err());
+    };
+    let ended = Ends(Arc::clone(&over));
+    let threads = [
+        start(Box::new({
+            let over = Arc::clone(&over);
+            move || flood(address, &over)
+        })),
+        start(Box::new({
+            let over = Arc::clone(&over);
+            move || flood(address, &over)
+        })),
+        start(Box::new(move || {
+            let _ended = ended;
+            let mut peer = Peer::connect(address, "/");
+            (0..20).for_each(|_| answers(&mut peer));
+        })),
+    ];
+    drop(ends);
+    assert!(have_ended.recv().await.is_err());
     threads.into_iter().for_each(|thread| thread.join().unwrap());
 }
 

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "in a test a panic is the failure")]
 
 use bowline_tests::sockets::{PATIENCE, Peer, run, soon};
-use bowline_tokio::{ErrorObject, PathOptions, Router};
+use bowline_tokio::{ClientTls, ErrorObject, PathOptions, Router};
 use serde_json::json;
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
@@ -64,6 +64,26 @@ async fn logged(level: LevelFilter) -> (String, String) {
 
 fn assert_line(log: &str, words: &[&str]) {
     assert!(log.lines().any(|line| words.iter().all(|word| line.contains(word))), "{words:?} is not in:\n{log}");
+}
+
+#[tokio::test]
+async fn a_client_that_checks_no_certificate_says_so_at_warn() {
+    let log = Log::default();
+    let subscriber = tracing_subscriber::fmt().with_max_level(LevelFilter::WARN).with_ansi(false).with_writer(log.clone()).finish();
+    let _logging = tracing::subscriber::set_default(subscriber);
+    // Nobody is there: it is said before anything is sent.
+    let nowhere = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let client = |tls| bowline_tokio::client(&format!("wss://{nowhere}/")).tls(tls).connect();
+    soon(client(ClientTls::new().trust_only(a_certificate().as_bytes()).unwrap())).await.unwrap_err();
+    assert_eq!(String::from_utf8(log.0.lock().unwrap().clone()).unwrap(), "");
+    soon(client(ClientTls::new().danger_accept_invalid_certs())).await.unwrap_err();
+    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    assert_line(&text, &["WARN", "certificate is not checked", "127.0.0.1"]);
+    assert_eq!(text.lines().count(), 1, "{text}");
+}
+
+fn a_certificate() -> String {
+    rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap().cert.pem()
 }
 
 #[tokio::test]

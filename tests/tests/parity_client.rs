@@ -3,15 +3,15 @@
 
 use bowline::{
     CallError, Client, ConnectError, ConnectionEvent, Context, Dialect, ErrorObject, Events, FirstConnect, HandlerError, NotifyError,
-    PathOptions, Reconnect, Router, Runtime, ServerHandle, SessionKept,
+    PathOptions, Reconnect, Router, ServerHandle, SessionKept,
 };
-use bowline_tests::sockets::{BadServer, Rig, Watched, soon, wait_for, within};
+use bowline_tests::sockets::{BadServer, Rig, Watched, Wire, soon, wait_for, within};
 use futures_util::future::join;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
 
-fn router(runtime: &impl Runtime) -> Router {
+fn router(runtime: &impl Wire) -> Router {
     let runtime = runtime.clone();
     type Answer<T> = Result<T, ErrorObject>;
     Router::new()
@@ -44,28 +44,29 @@ fn router(runtime: &impl Runtime) -> Router {
         })
 }
 
-async fn start(runtime: &impl Runtime, options: PathOptions) -> (String, ServerHandle) {
+async fn start(runtime: &impl Wire, options: PathOptions) -> (String, ServerHandle) {
     start_at(runtime, "127.0.0.1:0", options).await
 }
 
-async fn start_at(runtime: &impl Runtime, address: &str, options: PathOptions) -> (String, ServerHandle) {
-    let (addr, handle) = runtime.serve(runtime.server().path_with("/demo", options, router(runtime)).bind(address).await.unwrap());
+async fn start_at(runtime: &impl Wire, address: &str, options: PathOptions) -> (String, ServerHandle) {
+    let server = runtime.server().path_with("/demo", options, router(runtime));
+    let (addr, handle) = runtime.serve(runtime.listen(server, address).await.unwrap());
     (format!("ws://{addr}/demo"), handle)
 }
 
-async fn connect(runtime: &impl Runtime, url: &str) -> Client {
-    runtime.client(url).connect().await.unwrap()
+async fn connect(runtime: &impl Wire, url: &str) -> Client {
+    runtime.dial(url).connect().await.unwrap()
 }
 
 async fn expect(events: &mut Events, wanted: &ConnectionEvent) {
     wait_for(events, |event| event == wanted).await;
 }
 
-async fn calls_and_notifications_go_both_ways_in_both_dialects(runtime: impl Runtime) {
+async fn calls_and_notifications_go_both_ways_in_both_dialects(runtime: impl Wire) {
     for dialect in [Dialect::Kurento, Dialect::Strict] {
         let (url, server) = start(&runtime, PathOptions::new().dialect(dialect)).await;
         let asked = Router::new().method("question", async |(): ()| Ok::<_, ErrorObject>(json!({ "answer": 42 })));
-        let client = runtime.client(&url).dialect(dialect).service(asked).connect().await.unwrap();
+        let client = runtime.dial(&url).dialect(dialect).service(asked).connect().await.unwrap();
         assert_eq!(client.call::<i64>("sum", [1, 2, 3]).await.unwrap(), 6);
         assert_eq!(client.call::<()>("fail", ()).await.unwrap_err(), CallError::Peer(ErrorObject::new(7, "seven")));
         assert_eq!(client.call::<Value>("ask-me", ()).await.unwrap(), json!({ "answer": 42 }));
@@ -80,7 +81,7 @@ async fn calls_and_notifications_go_both_ways_in_both_dialects(runtime: impl Run
     }
 }
 
-async fn what_is_sent_before_close_arrives(runtime: impl Runtime) {
+async fn what_is_sent_before_close_arrives(runtime: impl Wire) {
     let (url, server) = start(&runtime, PathOptions::new()).await;
     let client = connect(&runtime, &url).await;
     let id = client.session_id().unwrap();
@@ -89,14 +90,14 @@ async fn what_is_sent_before_close_arrives(runtime: impl Runtime) {
     }
     client.close().await;
     assert_eq!(server.session_count(), 1, "without a close message the session waits");
-    let client = runtime.client(&url).session(id.clone()).close_message().connect().await.unwrap();
+    let client = runtime.dial(&url).session(id.clone()).close_message().connect().await.unwrap();
     assert_eq!(client.session_id(), Some(id));
     assert_eq!(client.call::<Vec<String>>("logged", ()).await.unwrap().len(), 500);
     client.close().await;
     assert_eq!(server.session_count(), 0, "with one it does not");
 }
 
-async fn a_cut_is_healed_and_nothing_is_lost_repeated_or_reordered(runtime: impl Runtime) {
+async fn a_cut_is_healed_and_nothing_is_lost_repeated_or_reordered(runtime: impl Wire) {
     let (url, _server) = start(&runtime, PathOptions::new()).await;
     let client = connect(&runtime, &url).await;
     let mut events = client.events();
@@ -119,14 +120,14 @@ async fn a_cut_is_healed_and_nothing_is_lost_repeated_or_reordered(runtime: impl
     }
 }
 
-async fn without_resumption_calls_in_flight_are_interrupted(runtime: impl Runtime) {
+async fn without_resumption_calls_in_flight_are_interrupted(runtime: impl Wire) {
     let (url, _server) = start(&runtime, PathOptions::new().without_resumption()).await;
     let client = connect(&runtime, &url).await;
     assert_eq!(client.call::<String>("cut", ()).await, Err(CallError::Interrupted));
     assert_eq!(client.call::<u32>("count", ()).await, Ok(1));
 }
 
-async fn a_session_that_is_gone_becomes_a_new_one(runtime: impl Runtime) {
+async fn a_session_that_is_gone_becomes_a_new_one(runtime: impl Wire) {
     let (url, _server) = start(&runtime, PathOptions::new()).await;
     let client = connect(&runtime, &url).await;
     let mut events = client.events();
@@ -138,10 +139,10 @@ async fn a_session_that_is_gone_becomes_a_new_one(runtime: impl Runtime) {
     assert_eq!(client.call::<u32>("count", ()).await, Ok(1));
 }
 
-async fn a_client_outlives_its_server_and_gives_up_when_told(runtime: impl Runtime) {
+async fn a_client_outlives_its_server_and_gives_up_when_told(runtime: impl Wire) {
     let (url, server) = start(&runtime, PathOptions::new()).await;
     let client = connect(&runtime, &url).await;
-    let brief = runtime.client(&url).reconnect(Reconnect::For(Duration::from_millis(300))).connect().await.unwrap();
+    let brief = runtime.dial(&url).reconnect(Reconnect::For(Duration::from_millis(300))).connect().await.unwrap();
     let (mut events, mut brief_events) = (client.events(), brief.events());
     server.shutdown(Duration::from_secs(5)).await;
     expect(&mut events, &ConnectionEvent::Disconnected).await;
@@ -157,23 +158,23 @@ async fn a_client_outlives_its_server_and_gives_up_when_told(runtime: impl Runti
     assert!(client.is_connected());
 }
 
-async fn a_first_connection_that_fails_is_an_error_with_its_cause(runtime: impl Runtime) {
+async fn a_first_connection_that_fails_is_an_error_with_its_cause(runtime: impl Wire) {
     let (url, _server) = start(&runtime, PathOptions::new()).await;
-    let client = |url: &str| runtime.client(url).connect();
+    let client = |url: &str| runtime.dial(url).connect();
     assert!(matches!(client("http://x").await, Err(ConnectError::InvalidUrl(_))));
     assert!(matches!(client("ws://127.0.0.1:1/").await, Err(ConnectError::Unreachable(_))));
     assert!(matches!(client(&url.replace("demo", "other")).await, Err(ConnectError::Status(status)) if status == 404));
     let silent = BadServer::on_tcp(|_, mut stream| std::io::copy(&mut stream, &mut std::io::sink()).map(drop)).unwrap();
-    let error = runtime.client(&silent.url("/")).connect_timeout(Duration::from_millis(100)).connect().await.unwrap_err();
+    let error = runtime.dial(&silent.url("/")).connect_timeout(Duration::from_millis(100)).connect().await.unwrap_err();
     assert!(matches!(error, ConnectError::TimedOut), "{error}");
 }
 
-async fn a_first_connection_may_be_tried_until_it_succeeds(runtime: impl Runtime) {
+async fn a_first_connection_may_be_tried_until_it_succeeds(runtime: impl Wire) {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let failures = Arc::new(Watched::new(0));
     let seen = Arc::clone(&failures);
     let client = runtime
-        .client(&format!("ws://{free}/demo"))
+        .dial(&format!("ws://{free}/demo"))
         .first_connect(FirstConnect::Retry)
         .on_event(move |event| {
             if let ConnectionEvent::ConnectionFailed { retry_in: Some(_), .. } = event {
@@ -189,9 +190,9 @@ async fn a_first_connection_may_be_tried_until_it_succeeds(runtime: impl Runtime
     assert_eq!(client.unwrap().call::<u32>("count", ()).await, Ok(1));
 }
 
-async fn the_last_handle_dropped_closes_the_client(runtime: impl Runtime) {
+async fn the_last_handle_dropped_closes_the_client(runtime: impl Wire) {
     let (url, server) = start(&runtime, PathOptions::new()).await;
-    let client = runtime.client(&url).close_message().connect().await.unwrap();
+    let client = runtime.dial(&url).close_message().connect().await.unwrap();
     let (session, mut events) = (client.session().clone(), client.events());
     let clone = client.clone();
     drop(client);
@@ -202,15 +203,15 @@ async fn the_last_handle_dropped_closes_the_client(runtime: impl Runtime) {
     assert_eq!(server.session_count(), 0);
 }
 
-async fn a_heartbeat_keeps_a_watched_session_attached(runtime: impl Runtime) {
+async fn a_heartbeat_keeps_a_watched_session_attached(runtime: impl Wire) {
     let (url, _server) = start(&runtime, PathOptions::new().ping_watchdog()).await;
-    let client = runtime.client(&url).heartbeat(Duration::from_millis(50)).connect().await.unwrap();
+    let client = runtime.dial(&url).heartbeat(Duration::from_millis(50)).connect().await.unwrap();
     let mut events = client.events();
     assert!(within(Duration::from_millis(600), events.next()).await.is_none(), "nothing happens");
     assert!(client.is_connected());
 }
 
-bowline_tests::both![
+bowline_tests::over_both_wires![
     calls_and_notifications_go_both_ways_in_both_dialects,
     what_is_sent_before_close_arrives,
     a_cut_is_healed_and_nothing_is_lost_repeated_or_reordered,

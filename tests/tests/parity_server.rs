@@ -2,19 +2,20 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::wildcard_enum_match_arm, reason = "in a test a panic is the failure")]
 
 use bowline::{
-    BoundServer, Context, Dialect, ErrorObject, Handler, HandlerError, Json, PathOptions, Router, Runtime, ServerLimits, Session,
+    BoundServer, Context, Dialect, ErrorObject, Handler, HandlerError, Json, PathOptions, Router, Runtime, Server, ServerLimits, Session,
     StatusCode, Transaction,
 };
-use bowline_tests::sockets::{Rig, soon};
+use bowline_tests::sockets::{Connection, Opener, Rig, Wire, soon};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 use tungstenite::client::IntoClientRequest;
-use tungstenite::stream::MaybeTlsStream;
-use tungstenite::{Message, WebSocket};
+use tungstenite::handshake::HandshakeError;
+use tungstenite::handshake::client::Request;
+use tungstenite::{Error, Message, WebSocket};
 
 #[derive(Deserialize)]
 struct Add {
@@ -71,28 +72,52 @@ fn router(runtime: &impl Runtime) -> Router {
         .raw("echo", async |params: Option<Json<'static>>, _: Context| Ok::<_, ErrorObject>(params))
 }
 
-async fn serve<R: Runtime>(runtime: &R, options: PathOptions) -> BoundServer<R> {
-    runtime.server().path_with("/demo", options, router(runtime)).bind("127.0.0.1:0").await.unwrap()
+async fn serve<R: Wire>(runtime: &R, options: PathOptions) -> BoundServer<R> {
+    bind(runtime, runtime.server().path_with("/demo", options, router(runtime))).await
+}
+
+async fn bind<R: Wire>(runtime: &R, server: Server<R>) -> BoundServer<R> {
+    runtime.listen(server, "127.0.0.1:0").await.unwrap()
+}
+
+type Stream = Box<dyn Connection>;
+
+/// Where a server is, and how to connect.
+#[derive(Clone, Copy)]
+struct At {
+    address: SocketAddr,
+    opener: Opener,
+}
+
+impl At {
+    fn ask(self, request: Request) -> Result<WebSocket<Stream>, Box<Error>> {
+        match tungstenite::client(request, self.opener.open(self.address).unwrap()) {
+            Ok((socket, _)) => Ok(socket),
+            Err(HandshakeError::Failure(error)) => Err(Box::new(error)),
+            Err(HandshakeError::Interrupted(_)) => panic!("the connection blocks"),
+        }
+    }
+
+    fn request(self, path: &str) -> Request {
+        format!("ws://{}{path}", self.address).into_client_request().unwrap()
+    }
 }
 
 /// Runs `client` against a server, and ends that.
-async fn against<R: Runtime>(runtime: &R, server: BoundServer<R>, client: impl FnOnce(SocketAddr)) {
-    let (addr, handle) = (server.local_addr().tcp().unwrap(), server.handle());
+async fn against<R: Wire>(runtime: &R, server: BoundServer<R>, client: impl FnOnce(At)) {
+    let (address, handle) = (server.local_addr().tcp().unwrap(), server.handle());
     let serving = runtime.start(server.serve());
-    client(addr);
+    client(At { address, opener: runtime.opener() });
     handle.shutdown(Duration::from_secs(5)).await;
     soon(serving).await;
     assert_eq!(handle.session_count(), 0);
 }
 
-struct Peer(WebSocket<MaybeTlsStream<TcpStream>>);
+struct Peer(WebSocket<Stream>);
 
 impl Peer {
-    fn connect(addr: SocketAddr) -> Self {
-        let (socket, _) = tungstenite::connect(format!("ws://{addr}/demo")).unwrap();
-        let MaybeTlsStream::Plain(stream) = socket.get_ref() else { unreachable!() };
-        stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
-        Self(socket)
+    fn connect(at: At) -> Self {
+        Self(at.ask(at.request("/demo")).unwrap())
     }
 
     fn send(&mut self, message: Value) {
@@ -132,9 +157,9 @@ fn strict() -> PathOptions {
     PathOptions::new().dialect(Dialect::Strict)
 }
 
-async fn calls_are_answered_in_the_dialect_of_the_path(runtime: impl Runtime) {
-    against(&runtime, serve(&runtime, PathOptions::new()).await, |addr| {
-        let mut peer = Peer::connect(addr);
+async fn calls_are_answered_in_the_dialect_of_the_path(runtime: impl Wire) {
+    against(&runtime, serve(&runtime, PathOptions::new()).await, |at| {
+        let mut peer = Peer::connect(at);
         let session = peer.call(1, "connect", json!({}))["result"]["sessionId"].clone();
         assert_eq!(peer.call(2, "add", json!({ "a": 1, "b": 2 }))["result"], json!({ "value": 3, "sessionId": session }));
         assert_eq!(peer.call(3, "echo", json!({ "x": [1] }))["result"], json!({ "x": [1], "sessionId": session }));
@@ -149,8 +174,8 @@ async fn calls_are_answered_in_the_dialect_of_the_path(runtime: impl Runtime) {
         assert_eq!(peer.call(7, "count", json!({}))["result"]["isNew"], false);
     })
     .await;
-    against(&runtime, serve(&runtime, strict()).await, |addr| {
-        let mut peer = Peer::connect(addr);
+    against(&runtime, serve(&runtime, strict()).await, |at| {
+        let mut peer = Peer::connect(at);
         assert_eq!(peer.call(1, "count", json!({}))["result"], json!({ "count": 1, "isNew": true }));
         assert_eq!(peer.call(2, "count", json!({}))["result"], json!({ "count": 2, "isNew": false }));
         assert_eq!(peer.call(3, "add", json!({ "a": 1, "b": 2 })), json!({ "jsonrpc": "2.0", "id": 3, "result": 3 }));
@@ -158,9 +183,9 @@ async fn calls_are_answered_in_the_dialect_of_the_path(runtime: impl Runtime) {
     .await;
 }
 
-async fn the_server_talks_too(runtime: impl Runtime) {
-    against(&runtime, serve(&runtime, strict()).await, |addr| {
-        let mut peer = Peer::connect(addr);
+async fn the_server_talks_too(runtime: impl Wire) {
+    against(&runtime, serve(&runtime, strict()).await, |at| {
+        let mut peer = Peer::connect(at);
         // More than the mailbox holds, and in order, before the answer.
         peer.send(json!({ "jsonrpc": "2.0", "id": 1, "method": "notify-me", "params": 1000 }));
         for i in 0..1000 {
@@ -176,9 +201,9 @@ async fn the_server_talks_too(runtime: impl Runtime) {
     .await;
 }
 
-async fn a_handler_that_answers_later_lets_the_next_one_start(runtime: impl Runtime) {
-    against(&runtime, serve(&runtime, strict()).await, |addr| {
-        let mut peer = Peer::connect(addr);
+async fn a_handler_that_answers_later_lets_the_next_one_start(runtime: impl Wire) {
+    against(&runtime, serve(&runtime, strict()).await, |at| {
+        let mut peer = Peer::connect(at);
         peer.send(json!({ "jsonrpc": "2.0", "id": 1, "method": "sleep", "params": 200 }));
         assert_eq!(peer.call(2, "add", json!({ "a": 1, "b": 2 }))["result"], 3);
         assert_eq!(peer.receive()["id"], 1);
@@ -189,13 +214,13 @@ async fn a_handler_that_answers_later_lets_the_next_one_start(runtime: impl Runt
     .await;
 }
 
-async fn a_session_moves_to_a_new_transport_and_goes_on(runtime: impl Runtime) {
-    against(&runtime, serve(&runtime, PathOptions::new()).await, |addr| {
-        let mut first = Peer::connect(addr);
+async fn a_session_moves_to_a_new_transport_and_goes_on(runtime: impl Wire) {
+    against(&runtime, serve(&runtime, PathOptions::new()).await, |at| {
+        let mut first = Peer::connect(at);
         let session = first.call(1, "connect", json!({}))["result"]["sessionId"].clone();
         assert_eq!(first.call(2, "count", json!({}))["result"]["count"], 1);
         // While the old transport lives: it is closed with 4104.
-        let mut second = Peer::connect(addr);
+        let mut second = Peer::connect(at);
         // With an id above all others: with a lower one it would be another program, whose requests are its own.
         let answer = second.call(3, "connect", json!({ "sessionId": session }));
         assert_eq!(answer["result"], json!({ "value": "reconnection successful", "sessionId": session }));
@@ -205,7 +230,7 @@ async fn a_session_moves_to_a_new_transport_and_goes_on(runtime: impl Runtime) {
         // After a cut by the server: the answer comes over the next transport.
         second.send(json!({ "jsonrpc": "2.0", "id": 3, "method": "close-transport" }));
         assert!(second.0.read().is_err());
-        let mut third = Peer::connect(addr);
+        let mut third = Peer::connect(at);
         assert_eq!(third.call(4, "connect", json!({ "sessionId": session }))["result"]["sessionId"], session);
         assert_eq!(third.receive()["result"]["cut"], true);
         assert_eq!(third.call(5, "count", json!({}))["result"]["count"], 3);
@@ -215,18 +240,18 @@ async fn a_session_moves_to_a_new_transport_and_goes_on(runtime: impl Runtime) {
     .await;
 }
 
-async fn a_session_ends_by_its_peer_by_its_application_and_by_its_grace(runtime: impl Runtime) {
+async fn a_session_ends_by_its_peer_by_its_application_and_by_its_grace(runtime: impl Wire) {
     let server = serve(&runtime, PathOptions::new().reconnection_timeout(Duration::from_millis(100))).await;
     let handle = server.handle();
-    against(&runtime, server, move |addr| {
-        let mut peer = Peer::connect(addr);
+    against(&runtime, server, move |at| {
+        let mut peer = Peer::connect(at);
         peer.call(1, "connect", json!({}));
         assert_eq!(peer.call(2, "closeSession", json!({}))["result"], "bye");
         assert_eq!(peer.close_code(), 1000);
-        let mut peer = Peer::connect(addr);
+        let mut peer = Peer::connect(at);
         assert_eq!(peer.call(1, "close-me", json!({}))["result"]["closing"], true);
         assert_eq!(peer.close_code(), 1000);
-        let mut peer = Peer::connect(addr);
+        let mut peer = Peer::connect(at);
         peer.call(1, "connect", json!({}));
         assert_eq!(handle.session_count(), 1);
         drop(peer);
@@ -239,14 +264,14 @@ async fn a_session_ends_by_its_peer_by_its_application_and_by_its_grace(runtime:
     .await;
 }
 
-async fn what_cannot_be_accepted_ends_the_transport_and_not_the_session(runtime: impl Runtime) {
-    against(&runtime, serve(&runtime, PathOptions::new().max_message_size(1000)).await, |addr| {
-        let mut peer = Peer::connect(addr);
+async fn what_cannot_be_accepted_ends_the_transport_and_not_the_session(runtime: impl Wire) {
+    against(&runtime, serve(&runtime, PathOptions::new().max_message_size(1000)).await, |at| {
+        let mut peer = Peer::connect(at);
         let session = peer.call(1, "connect", json!({}))["result"]["sessionId"].clone();
         for (message, code) in [(Message::text("x".repeat(1001)), 1009), (Message::binary(vec![1]), 1003)] {
             peer.0.send(message).unwrap();
             assert_eq!(peer.close_code(), code);
-            peer = Peer::connect(addr);
+            peer = Peer::connect(at);
             assert_eq!(peer.call(2, "connect", json!({ "sessionId": session }))["result"]["sessionId"], session);
         }
         peer.0.send(Message::text("{")).unwrap();
@@ -255,56 +280,50 @@ async fn what_cannot_be_accepted_ends_the_transport_and_not_the_session(runtime:
     .await;
 }
 
-async fn a_full_server_refuses_the_next_session_and_keeps_the_others(runtime: impl Runtime) {
-    against(&runtime, serve(&runtime, PathOptions::new().max_sessions(1)).await, |addr| {
-        let mut first = Peer::connect(addr);
+async fn a_full_server_refuses_the_next_session_and_keeps_the_others(runtime: impl Wire) {
+    against(&runtime, serve(&runtime, PathOptions::new().max_sessions(1)).await, |at| {
+        let mut first = Peer::connect(at);
         let session = first.call(1, "connect", json!({}))["result"]["sessionId"].clone();
-        let mut second = Peer::connect(addr);
+        let mut second = Peer::connect(at);
         second.send(json!({ "jsonrpc": "2.0", "id": 1, "method": "connect" }));
         assert_eq!(second.close_code(), 1013);
         // Its first request would have opened it: it is not executed.
-        let mut second = Peer::connect(addr);
+        let mut second = Peer::connect(at);
         second.send(json!({ "jsonrpc": "2.0", "id": 1, "method": "executed" }));
         assert_eq!(second.close_code(), 1013);
         assert_eq!(first.call(7, "echo", json!({ "executions": EXECUTIONS.load(Ordering::SeqCst) }))["result"]["executions"], 0);
         assert_eq!(first.call(2, "count", json!({}))["result"]["count"], 1);
-        let mut third = Peer::connect(addr);
+        let mut third = Peer::connect(at);
         assert_eq!(third.call(3, "connect", json!({ "sessionId": session }))["result"]["sessionId"], session);
     })
     .await;
 }
 
-async fn a_request_that_is_no_handshake_gets_a_status(runtime: impl Runtime) {
-    let server = runtime
-        .server()
-        .path("/demo", router(&runtime))
-        .intercept(|head, attributes| {
-            attributes.set("agent", head.header("user-agent").unwrap_or("none").to_owned());
-            if head.query() == Some("no") { Err(StatusCode::UNAUTHORIZED) } else { Ok(()) }
-        })
-        .bind("127.0.0.1:0")
-        .await
-        .unwrap();
-    against(&runtime, server, |addr| {
+async fn a_request_that_is_no_handshake_gets_a_status(runtime: impl Wire) {
+    let server = runtime.server().path("/demo", router(&runtime)).intercept(|head, attributes| {
+        attributes.set("agent", head.header("user-agent").unwrap_or("none").to_owned());
+        if head.query() == Some("no") { Err(StatusCode::UNAUTHORIZED) } else { Ok(()) }
+    });
+    against(&runtime, bind(&runtime, server).await, |at| {
         for (path, origin, status) in
             [("/other", None, 404), ("/demo?no", None, 401), ("/demo", Some("http://evil.org"), 403), ("/demo", Some("null"), 403)]
         {
-            let mut request = format!("ws://{addr}{path}").into_client_request().unwrap();
+            let mut request = at.request(path);
             if let Some(origin) = origin {
                 request.headers_mut().insert("origin", origin.parse().unwrap());
             }
-            let error = tungstenite::connect(request).unwrap_err();
-            let tungstenite::Error::Http(response) = error else { panic!("{path}: {error}") };
+            let error = at.ask(request).unwrap_err();
+            let Error::Http(response) = *error else { panic!("{path}: {error}") };
             assert_eq!(response.status().as_u16(), status, "{path} {origin:?}");
         }
-        let mut request = format!("ws://{addr}/demo").into_client_request().unwrap();
-        request.headers_mut().insert("origin", addr.to_string().parse().unwrap());
-        tungstenite::connect(request).unwrap();
+        let mut request = at.request("/demo");
+        request.headers_mut().insert("origin", at.address.to_string().parse().unwrap());
+        at.ask(request).unwrap();
     })
     .await;
 }
 
-async fn a_handler_by_hand_answers_now_later_or_not_at_all(runtime: impl Runtime) {
+async fn a_handler_by_hand_answers_now_later_or_not_at_all(runtime: impl Wire) {
     struct ByHand<R>(R);
     impl<R: Runtime> Handler for ByHand<R> {
         async fn handle(self: Arc<Self>, tx: Transaction) -> Result<(), HandlerError> {
@@ -334,9 +353,9 @@ async fn a_handler_by_hand_answers_now_later_or_not_at_all(runtime: impl Runtime
             panic!("an event's panic harms nobody");
         }
     }
-    let server = runtime.server().path_with("/demo", strict(), ByHand(runtime.clone())).bind("127.0.0.1:0").await.unwrap();
-    against(&runtime, server, |addr| {
-        let mut peer = Peer::connect(addr);
+    let server = bind(&runtime, runtime.server().path_with("/demo", strict(), ByHand(runtime.clone()))).await;
+    against(&runtime, server, |at| {
+        let mut peer = Peer::connect(at);
         peer.send(json!({ "jsonrpc": "2.0", "id": 1, "method": "now" }));
         assert_eq!(peer.receive()["method"], "before");
         assert_eq!(peer.receive()["result"], "now");
@@ -350,14 +369,14 @@ async fn a_handler_by_hand_answers_now_later_or_not_at_all(runtime: impl Runtime
     .await;
 }
 
-async fn a_transport_that_nobody_uses_is_closed(runtime: impl Runtime) {
+async fn a_transport_that_nobody_uses_is_closed(runtime: impl Wire) {
     let mut limits = ServerLimits::new();
     limits.silence_timeout = Duration::from_millis(20);
-    let server = runtime.server().limits(limits).path_with("/demo", strict(), router(&runtime)).bind("127.0.0.1:0").await.unwrap();
-    against(&runtime, server, |addr| assert_eq!(Peer::connect(addr).close_code(), 1008)).await;
+    let server = bind(&runtime, runtime.server().limits(limits).path_with("/demo", strict(), router(&runtime))).await;
+    against(&runtime, server, |at| assert_eq!(Peer::connect(at).close_code(), 1008)).await;
 }
 
-bowline_tests::both![
+bowline_tests::over_both_wires![
     calls_are_answered_in_the_dialect_of_the_path,
     the_server_talks_too,
     a_handler_that_answers_later_lets_the_next_one_start,

@@ -1,8 +1,9 @@
 //! How a server stops.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "in a test a panic is the failure")]
 
-use bowline::{ErrorObject, Router, Runtime, Server, ServerHandle, ShutdownReport};
-use bowline_tests::sockets::{Peer, Rig, Watched, soon};
+use async_channel::{Receiver, unbounded};
+use bowline::{ErrorObject, Router, Runtime, Server, ServerHandle, Session, ShutdownReport};
+use bowline_tests::sockets::{Peer, Rig, Watched, soon, until};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
@@ -19,12 +20,14 @@ struct Rest {
     gate: Arc<Watched<bool>>,
     address: SocketAddr,
     handle: ServerHandle,
+    opened: Receiver<Session>,
 }
 
 impl Rest {
     async fn start<R: Runtime>(runtime: &R) -> Self {
         let gate = Arc::new(Watched::new(false));
         let waiting = Arc::clone(&gate);
+        let (open, opened) = unbounded();
         let router = Router::new().method("echo", async |text: String| Ok::<_, ErrorObject>(text)).method("wait", move |(): ()| {
             let gate = Arc::clone(&waiting);
             async move {
@@ -32,9 +35,10 @@ impl Rest {
                 Ok::<_, ErrorObject>("waited")
             }
         });
+        let router = router.on_open(move |session| drop(open.try_send(session.clone())));
         let server: Server<R> = runtime.server().path("/", router);
         let (address, handle) = runtime.serve(server.bind("127.0.0.1:0").await.unwrap());
-        Self { gate, address, handle }
+        Self { gate, address, handle, opened }
     }
 
     /// Begins to stop: when this returns, every session has been told.
@@ -108,4 +112,25 @@ async fn asked_again_it_hurries(runtime: impl Runtime) {
     assert_eq!(soon(hurried).await, soon(patient).await);
 }
 
-bowline_tests::both![what_is_in_flight_is_finished_and_nothing_new_is_begun, what_takes_too_long_is_given_up, asked_again_it_hurries,];
+/// Nobody is there to take the answer: it is waited for until the grace is over, and the session told why it ends.
+async fn a_session_whose_peer_is_away_is_waited_for_no_longer_than_the_grace(runtime: impl Runtime) {
+    let rest = Rest::start(&runtime).await;
+    let (peer, _) = rest.busy();
+    drop(peer);
+    let session = soon(rest.opened.recv()).await.unwrap();
+    until(|| !session.is_attached()).await;
+    let stopping = rest.stop(Duration::MAX).await;
+    assert!(!session.is_closed(), "its request is in flight");
+    let report = soon(rest.handle.shutdown(Duration::ZERO)).await;
+    assert_eq!((report.sessions_closed, report.requests_finished, report.requests_abandoned), (1, 0, 1), "{report:?}");
+    assert_eq!((report.tasks_left, report.connections_left, rest.handle.session_count()), (0, 0, 0), "{report:?}");
+    assert!(session.is_closed());
+    assert_eq!(soon(stopping).await, report);
+}
+
+bowline_tests::both![
+    what_is_in_flight_is_finished_and_nothing_new_is_begun,
+    what_takes_too_long_is_given_up,
+    asked_again_it_hurries,
+    a_session_whose_peer_is_away_is_waited_for_no_longer_than_the_grace,
+];

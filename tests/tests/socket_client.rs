@@ -6,7 +6,7 @@ use bowline::{
     BoxStream, CallError, Client, ClientBuilder, CloseReason, ConnectError, ConnectionEvent, Context, Dialect, ErrorObject, FirstConnect,
     HandlerError, InFlight, NotifyError, Reconnect, Router, Runtime, ServerHandle, SessionKept,
 };
-use bowline_tests::sockets::{BadServer, Proxy, Rig, Watched, soon, wait_for};
+use bowline_tests::sockets::{BadServer, Certificate, Proxy, Rig, Watched, Wire, soon, wait_for};
 use futures_util::future::{self, RemoteHandle};
 use serde_json::{Value, json};
 use std::future::Future;
@@ -59,6 +59,12 @@ impl<R: Runtime> Runtime for Counted<R> {
     }
 }
 
+impl<R: Wire> Wire for Counted<R> {
+    fn certificate(&self) -> Option<&'static Certificate> {
+        self.runtime.certificate()
+    }
+}
+
 const SESSION: &str = "00000000-0000-4000-8000-000000000001";
 const BACK: ConnectionEvent = ConnectionEvent::Reconnected(SessionKept::Same);
 const RENEWED: ConnectionEvent = ConnectionEvent::Reconnected(SessionKept::New);
@@ -72,7 +78,7 @@ struct Server {
 }
 
 impl Server {
-    async fn start(runtime: &impl Runtime) -> Self {
+    async fn start(runtime: &impl Wire) -> Self {
         let closed = Arc::<Mutex<Vec<CloseReason>>>::default();
         let (closing, (reached, held)) = (Arc::clone(&closed), unbounded());
         let router = Router::new()
@@ -94,12 +100,12 @@ impl Server {
                 future::pending::<Result<(), ErrorObject>>()
             })
             .on_close(move |_, reason| closing.lock().unwrap().push(reason));
-        let (address, handle) = runtime.serve(runtime.server().path("/", router).bind("127.0.0.1:0").await.unwrap());
+        let (address, handle) = runtime.serve(runtime.listen(runtime.server().path("/", router), "127.0.0.1:0").await.unwrap());
         Self { address, handle, closed, held }
     }
 
-    fn client<R: Runtime>(&self, runtime: &R) -> ClientBuilder<R> {
-        runtime.client(&format!("ws://{}/", self.address))
+    fn client<R: Wire>(&self, runtime: &R) -> ClientBuilder<R> {
+        runtime.dial(&format!("ws://{}/", self.address))
     }
 }
 
@@ -109,7 +115,7 @@ fn to<R: Runtime>(runtime: &R, server: &BadServer) -> ClientBuilder<R> {
 
 /// A call that is under way when this returns.
 fn started<T: serde::de::DeserializeOwned + Send + 'static>(
-    runtime: &impl Runtime,
+    runtime: &impl Wire,
     client: &Client,
     method: &'static str,
 ) -> RemoteHandle<Result<T, CallError>> {
@@ -117,14 +123,14 @@ fn started<T: serde::de::DeserializeOwned + Send + 'static>(
     runtime.start(async move { session.call::<T>(method, ()).await })
 }
 
-async fn thousands_of_calls_at_once_are_each_answered_with_their_own_result(runtime: impl Runtime) {
+async fn thousands_of_calls_at_once_are_each_answered_with_their_own_result(runtime: impl Wire) {
     let server = Server::start(&runtime).await;
     let client = server.client(&runtime).connect().await.unwrap();
     let answers: Vec<u64> = soon(future::try_join_all((0..5000_u64).map(|number| client.call("double", number)))).await.unwrap();
     assert_eq!(answers, (0..5000).map(|number| 2 * number).collect::<Vec<_>>());
 }
 
-async fn every_kind_of_error_is_told_apart(runtime: impl Runtime) {
+async fn every_kind_of_error_is_told_apart(runtime: impl Wire) {
     let server = Server::start(&runtime).await;
     let client = server.client(&runtime).connect().await.unwrap();
     let Err(CallError::Peer(error)) = client.call::<()>("fail", ()).await else { panic!("no error") };
@@ -146,7 +152,7 @@ async fn every_kind_of_error_is_told_apart(runtime: impl Runtime) {
     assert_eq!(client.try_notify("sum", ()), Err(NotifyError::Closed));
 }
 
-async fn the_server_asks_and_the_clients_router_answers(runtime: impl Runtime) {
+async fn the_server_asks_and_the_clients_router_answers(runtime: impl Wire) {
     let server = Server::start(&runtime).await;
     let service = Router::new()
         .method("half", async |number: u32| Ok::<_, ErrorObject>(number / 2))
@@ -159,7 +165,7 @@ async fn the_server_asks_and_the_clients_router_answers(runtime: impl Runtime) {
     }
 }
 
-async fn a_saved_session_is_found_again_and_reconnect_keeps_it(runtime: impl Runtime) {
+async fn a_saved_session_is_found_again_and_reconnect_keeps_it(runtime: impl Wire) {
     let server = Server::start(&runtime).await;
     let client = server.client(&runtime).connect().await.unwrap();
     assert_eq!(client.call::<u32>("count", ()).await, Ok(1));
@@ -203,11 +209,11 @@ async fn the_heartbeat_goes_on_and_off_and_its_pings_look_as_they_should(runtime
     assert!(client.is_connected());
 }
 
-async fn a_policy_says_whether_and_how_long_it_goes_on(runtime: impl Runtime) {
+async fn a_policy_says_whether_and_how_long_it_goes_on(runtime: impl Wire) {
     let server = Server::start(&runtime).await;
     let proxy = Proxy::new(server.address).unwrap();
     let nowhere = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let client = || runtime.client(&proxy.url("/"));
+    let client = || runtime.dial(&proxy.url("/"));
     let never = client().reconnect(Reconnect::Never).connect().await.unwrap();
     let brief = client().reconnect(Reconnect::For(Duration::from_millis(200))).connect().await.unwrap();
     let forever = client().connect().await.unwrap();
@@ -225,7 +231,7 @@ async fn a_policy_says_whether_and_how_long_it_goes_on(runtime: impl Runtime) {
     wait_for(&mut events[2], |event| *event == BACK).await;
 }
 
-async fn it_can_be_closed_in_every_state(runtime: impl Runtime) {
+async fn it_can_be_closed_in_every_state(runtime: impl Wire) {
     // While it connects.
     let (tell, told) = unbounded();
     let silent = BadServer::on_tcp(move |_, mut stream| {
@@ -242,7 +248,7 @@ async fn it_can_be_closed_in_every_state(runtime: impl Runtime) {
     // While it is connected, while it waits for the next attempt, and twice.
     let server = Server::start(&runtime).await;
     let proxy = Proxy::new(server.address).unwrap();
-    let client = runtime.client(&proxy.url("/")).connect().await.unwrap();
+    let client = runtime.dial(&proxy.url("/")).connect().await.unwrap();
     let mut events = client.events();
     proxy.retarget(std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap());
     proxy.cut();
@@ -257,7 +263,7 @@ async fn it_can_be_closed_in_every_state(runtime: impl Runtime) {
     assert_eq!(server.handle.session_count(), 1, "that of the client that could not say goodbye");
 }
 
-async fn a_client_that_is_dropped_leaves_no_task_behind(runtime: impl Runtime) {
+async fn a_client_that_is_dropped_leaves_no_task_behind(runtime: impl Wire) {
     let server = Server::start(&runtime).await;
     let counted = Counted { runtime, tasks: Arc::default() };
     let client = server.client(&counted).connect().await.unwrap();
@@ -481,15 +487,15 @@ async fn a_first_connection_may_wait_for_its_server(runtime: impl Runtime) {
     assert_eq!((client.session_id().unwrap().reveal(), *failures.lock().unwrap()), (SESSION.to_owned(), 3));
 }
 
-bowline_tests::both![
+bowline_tests::over_both_wires![
     thousands_of_calls_at_once_are_each_answered_with_their_own_result,
     every_kind_of_error_is_told_apart,
     the_server_asks_and_the_clients_router_answers,
     a_saved_session_is_found_again_and_reconnect_keeps_it,
-    the_heartbeat_goes_on_and_off_and_its_pings_look_as_they_should,
     a_policy_says_whether_and_how_long_it_goes_on,
     a_client_that_is_dropped_leaves_no_task_behind,
-    it_can_be_closed_in_every_state,
+    it_can_be_closed_in_every_state;
+    plain: the_heartbeat_goes_on_and_off_and_its_pings_look_as_they_should,
     a_server_that_never_answers_costs_time_and_nothing_else,
     answers_that_were_not_asked_for_and_garbage_are_passed_over,
     an_answer_that_is_none_is_malformed,

@@ -3,10 +3,10 @@
 
 use async_channel::{Receiver, Sender, unbounded};
 use bowline::{
-    CloseReason, ConnectionEvent, ErrorObject, Handler, HandlerError, PathOptions, Responder, Router, Runtime, ServerHandle, ServerLimits,
-    Session, SessionKept, Transaction,
+    CloseReason, ConnectionEvent, ErrorObject, Handler, HandlerError, PathOptions, Responder, Router, ServerHandle, ServerLimits, Session,
+    SessionKept, Transaction,
 };
-use bowline_tests::sockets::{Peer, Proxy, Rig, soon, until, wait_for, within};
+use bowline_tests::sockets::{Connection, Opener, Peer, Proxy, Rig, Wire, soon, until, wait_for, within};
 use serde_json::{Value, json};
 use std::error::Error;
 use std::net::SocketAddr;
@@ -117,13 +117,14 @@ impl Handler for Shared {
 
 struct Server {
     address: SocketAddr,
+    opener: Opener,
     handle: ServerHandle,
     probe: Arc<Probe>,
     told: Told,
 }
 
 impl Server {
-    async fn start(runtime: &impl Runtime, options: PathOptions) -> Self {
+    async fn start(runtime: &impl Wire, options: PathOptions) -> Self {
         let (tell, told) = unbounded();
         let probe = Arc::new(Probe { tell, sessions: Mutex::default(), later: Mutex::default(), running: AtomicUsize::new(0) });
         let server = runtime
@@ -136,20 +137,24 @@ impl Server {
                 if head.query() == Some("refuse") { Err(bowline::StatusCode::IM_A_TEAPOT) } else { Ok(()) }
             })
             .limits(ServerLimits::new());
-        let (address, handle) = runtime.serve(server.bind("127.0.0.1:0").await.unwrap());
-        Self { address, handle, probe, told }
+        let (address, handle) = runtime.serve(runtime.listen(server, "127.0.0.1:0").await.unwrap());
+        Self { address, opener: runtime.opener(), handle, probe, told }
     }
 
     async fn expect(&self, wanted: &str) {
         assert_eq!(soon(self.told.recv()).await.unwrap(), wanted);
     }
 
-    fn connect(&self) -> Peer {
-        Peer::connect(self.address, "/")
+    fn connect(&self) -> Peer<Box<dyn Connection>> {
+        self.connect_through(self.address)
+    }
+
+    fn connect_through(&self, address: SocketAddr) -> Peer<Box<dyn Connection>> {
+        self.opener.connect(address, "/")
     }
 }
 
-async fn a_handler_is_told_of_every_turn_of_a_session(runtime: impl Runtime) {
+async fn a_handler_is_told_of_every_turn_of_a_session(runtime: impl Wire) {
     let server = Server::start(&runtime, PathOptions::new().reconnection_timeout(Duration::from_millis(100))).await;
     let mut first = server.connect();
     let session = first.greet();
@@ -173,7 +178,7 @@ async fn a_handler_is_told_of_every_turn_of_a_session(runtime: impl Runtime) {
     assert_eq!(server.handle.session_count(), 0);
 }
 
-async fn attributes_and_register_info_belong_to_the_session(runtime: impl Runtime) {
+async fn attributes_and_register_info_belong_to_the_session(runtime: impl Wire) {
     let server = Server::start(&runtime, PathOptions::new()).await;
     let mut peer = server.connect();
     let session = peer.greet();
@@ -187,15 +192,15 @@ async fn attributes_and_register_info_belong_to_the_session(runtime: impl Runtim
     assert_eq!(other.call("registered", &json!({}))["result"]["info"], Value::Null);
 }
 
-async fn an_interceptor_adds_attributes_and_refuses(runtime: impl Runtime) {
+async fn an_interceptor_adds_attributes_and_refuses(runtime: impl Wire) {
     let server = Server::start(&runtime, PathOptions::new()).await;
     let name = bowline::HeaderName::from_static("x-from");
-    let client = runtime.client(&format!("ws://{}/", server.address)).header(name, "here".parse().unwrap());
+    let client = runtime.dial(&format!("ws://{}/", server.address)).header(name, "here".parse().unwrap());
     assert_eq!(client.connect().await.unwrap().call::<String>("from", ()).await, Ok("here".to_owned()));
-    assert_eq!(Peer::handshake(server.address, "/?refuse", &[]).unwrap().0.status, 418);
+    assert_eq!(server.opener.handshake(server.address, "/?refuse", &[]).unwrap().status, 418);
 }
 
-async fn an_answer_may_come_from_elsewhere_and_later_than_the_next(runtime: impl Runtime) {
+async fn an_answer_may_come_from_elsewhere_and_later_than_the_next(runtime: impl Wire) {
     let server = Server::start(&runtime, PathOptions::new()).await;
     let mut peer = server.connect();
     peer.greet();
@@ -216,7 +221,7 @@ async fn an_answer_may_come_from_elsewhere_and_later_than_the_next(runtime: impl
     assert_eq!(peer.call("silent", &json!({}))["result"]["value"], "");
 }
 
-async fn a_handler_that_panics_or_fails_is_an_internal_error_and_is_reported(runtime: impl Runtime) {
+async fn a_handler_that_panics_or_fails_is_an_internal_error_and_is_reported(runtime: impl Wire) {
     let server = Server::start(&runtime, PathOptions::new()).await;
     let mut peer = server.connect();
     peer.greet();
@@ -232,7 +237,7 @@ async fn a_handler_that_panics_or_fails_is_an_internal_error_and_is_reported(run
     server.expect("note true [1]").await;
 }
 
-async fn the_client_is_told_and_asked_while_it_is_there_and_while_it_is_not(runtime: impl Runtime) {
+async fn the_client_is_told_and_asked_while_it_is_there_and_while_it_is_not(runtime: impl Wire) {
     let server = Server::start(&runtime, PathOptions::new()).await;
     let proxy = Proxy::new(server.address).unwrap();
     let (send, received) = unbounded();
@@ -242,7 +247,7 @@ async fn the_client_is_told_and_asked_while_it_is_there_and_while_it_is_not(runt
             async { Ok::<_, ErrorObject>(()) }
         })
         .method("question", async |(): ()| Ok::<_, ErrorObject>(42));
-    let client = runtime.client(&proxy.url("/")).service(service).connect().await.unwrap();
+    let client = runtime.dial(&proxy.url("/")).service(service).connect().await.unwrap();
     let mut events = client.events();
     let session = server.probe.session();
     session.notify("event", 0).await.unwrap();
@@ -266,7 +271,7 @@ async fn the_client_is_told_and_asked_while_it_is_there_and_while_it_is_not(runt
     }
 }
 
-async fn one_session_too_many_is_told_to_try_again_later(runtime: impl Runtime) {
+async fn one_session_too_many_is_told_to_try_again_later(runtime: impl Wire) {
     let server = Server::start(&runtime, PathOptions::new().max_sessions(1)).await;
     let mut first = server.connect();
     first.greet();
@@ -278,7 +283,7 @@ async fn one_session_too_many_is_told_to_try_again_later(runtime: impl Runtime) 
     server.connect().greet();
 }
 
-async fn as_many_requests_run_at_once_as_the_path_allows(runtime: impl Runtime) {
+async fn as_many_requests_run_at_once_as_the_path_allows(runtime: impl Wire) {
     for allowed in [1, 3] {
         let server = Server::start(&runtime, PathOptions::new().concurrency(allowed)).await;
         let mut peer = server.connect();
@@ -296,10 +301,10 @@ async fn as_many_requests_run_at_once_as_the_path_allows(runtime: impl Runtime) 
     }
 }
 
-async fn a_client_that_announced_pings_and_goes_silent_is_cut_and_may_come_back(runtime: impl Runtime) {
+async fn a_client_that_announced_pings_and_goes_silent_is_cut_and_may_come_back(runtime: impl Wire) {
     let server = Server::start(&runtime, PathOptions::new().ping_watchdog()).await;
     let proxy = Proxy::new(server.address).unwrap();
-    let mut peer = Peer::connect(proxy.address(), "/");
+    let mut peer = server.connect_through(proxy.address());
     let session = peer.greet();
     peer.call("ping", &json!({ "interval": 50 }));
     proxy.stall();
@@ -310,7 +315,7 @@ async fn a_client_that_announced_pings_and_goes_silent_is_cut_and_may_come_back(
     assert_eq!(server.connect().resume(&session)["result"]["value"], "reconnection successful");
 }
 
-async fn a_server_that_shuts_down_says_so(runtime: impl Runtime) {
+async fn a_server_that_shuts_down_says_so(runtime: impl Wire) {
     let server = Server::start(&runtime, PathOptions::new()).await;
     let mut peer = server.connect();
     peer.greet();
@@ -324,10 +329,10 @@ async fn a_server_that_shuts_down_says_so(runtime: impl Runtime) {
     assert!(Peer::open(server.address).and_then(|mut stream| Peer::read_head(&mut stream)).is_err());
 }
 
-async fn a_reader_that_does_not_read_holds_up_its_own_session_only(runtime: impl Runtime) {
+async fn a_reader_that_does_not_read_holds_up_its_own_session_only(runtime: impl Wire) {
     let server = Server::start(&runtime, PathOptions::new()).await;
     let proxy = Proxy::new(server.address).unwrap();
-    let mut slow = Peer::connect(proxy.address(), "/");
+    let mut slow = server.connect_through(proxy.address());
     slow.greet();
     let session = server.probe.session();
     proxy.stall();
@@ -351,7 +356,7 @@ async fn a_reader_that_does_not_read_holds_up_its_own_session_only(runtime: impl
     }
 }
 
-bowline_tests::both![
+bowline_tests::over_both_wires![
     a_handler_is_told_of_every_turn_of_a_session,
     attributes_and_register_info_belong_to_the_session,
     an_interceptor_adds_attributes_and_refuses,

@@ -1,7 +1,10 @@
 //! Many sessions at once: what each costs its server, and what it costs to bring all of them back.
 
 use bowline_tests::sockets::run;
-use bowline_tokio::{Client, ConnectionEvent, Context, ErrorObject, PathOptions, Router, Session, SessionKept};
+use bowline_tokio::{
+    Client, ClientBuilder, ClientTls, ConnectionEvent, Context, ErrorObject, PathOptions, Router, ServerTls, Session, SessionKept,
+    TokioRuntime,
+};
 use clap::Parser;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use serde_json::Value;
@@ -23,6 +26,9 @@ struct Arguments {
     /// Cut all of them at once, and wait until all are back.
     #[arg(long)]
     cut: bool,
+    /// Over TLS.
+    #[arg(long)]
+    tls: bool,
     /// Be the server.
     #[arg(long, hide = true)]
     serve: bool,
@@ -39,16 +45,16 @@ const TICKS: u64 = 100;
 
 #[tokio::main]
 async fn main() -> Anything<()> {
-    let Arguments { sessions, cut, serve } = Arguments::parse();
+    let Arguments { sessions, cut, tls, serve } = Arguments::parse();
     let wanted = u64::try_from(sessions)? * 2 + 1000;
     let limit = rlimit::increase_nofile_limit(wanted)?;
     if limit < wanted.div_ceil(2) {
         return Err(format!("{sessions} sessions need {wanted} file descriptors; the limit is {limit}").into());
     }
-    if serve { serve_crowd().await } else { measure(sessions, cut).await }
+    if serve { serve_crowd(tls).await } else { measure(sessions, cut, tls).await }
 }
 
-async fn serve_crowd() -> Anything<()> {
+async fn serve_crowd(tls: bool) -> Anything<()> {
     let all = Arc::<Mutex<Vec<Session>>>::default();
     let (opened, asked, cutting, telling) = (Arc::clone(&all), Arc::clone(&all), Arc::clone(&all), Arc::clone(&all));
     let every = |all: &Mutex<Vec<Session>>| all.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -69,7 +75,14 @@ async fn serve_crowd() -> Anything<()> {
             async move { Ok::<_, ErrorObject>(refused) }
         });
     let options = PathOptions::new().reconnection_timeout(Duration::from_secs(600));
-    let server = bowline_tokio::server().path_with("/", options, crowd).path("/control", control).bind("0.0.0.0:0").await?;
+    let server = bowline_tokio::server().path_with("/", options, crowd).path("/control", control);
+    let server = if tls {
+        let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()])?;
+        let tls = ServerTls::from_pem(made.cert.pem().as_bytes(), made.signing_key.serialize_pem().as_bytes())?;
+        server.bind_tls("0.0.0.0:0", &tls).await?
+    } else {
+        server.bind("0.0.0.0:0").await?
+    };
     println!("{}", server.local_addr().tcp().map_or(0, |address| address.port()));
     let (_, _server) = run(server);
     std::future::pending().await
@@ -80,14 +93,16 @@ struct Server {
     _child: Child,
     process: u32,
     port: u16,
+    tls: bool,
 }
 
 impl Server {
-    async fn start() -> Anything<Self> {
-        let mut child = Command::new(std::env::current_exe()?).arg("--serve").stdout(Stdio::piped()).kill_on_drop(true).spawn()?;
+    async fn start(tls: bool) -> Anything<Self> {
+        let mut command = Command::new(std::env::current_exe()?);
+        let mut child = command.arg("--serve").args(tls.then_some("--tls")).stdout(Stdio::piped()).kill_on_drop(true).spawn()?;
         let out = child.stdout.take().ok_or("the server has no output")?;
         let line = BufReader::new(out).lines().next_line().await?.ok_or("the server did not start")?;
-        Ok(Self { process: child.id().ok_or("the server has ended")?, _child: child, port: line.parse()? })
+        Ok(Self { process: child.id().ok_or("the server has ended")?, _child: child, port: line.parse()?, tls })
     }
 
     /// Bytes of memory that are its own.
@@ -105,8 +120,14 @@ impl Server {
         Ok(Duration::from_millis((ticks(11)? + ticks(12)?) * 1000 / TICKS))
     }
 
-    fn url(&self, number: usize) -> String {
-        format!("ws://127.0.0.{}:{}/", 1 + number / PER_ADDRESS, self.port)
+    /// A client of `path`, for one of many.
+    fn client(&self, number: usize, path: &str) -> ClientBuilder<TokioRuntime> {
+        let authority = format!("127.0.0.{}:{}", 1 + number / PER_ADDRESS, self.port);
+        if self.tls {
+            let tls = ClientTls::new().danger_accept_invalid_certs();
+            return bowline_tokio::client(&format!("wss://{authority}{path}")).tls(tls);
+        }
+        bowline_tokio::client(&format!("ws://{authority}{path}"))
     }
 }
 
@@ -118,15 +139,15 @@ struct Seen {
     told_wrong: AtomicU64,
 }
 
-async fn measure(sessions: usize, cut: bool) -> Anything<()> {
-    let server = Server::start().await?;
-    let control = bowline_tokio::client(&format!("ws://127.0.0.1:{}/control", server.port)).connect().await?;
+async fn measure(sessions: usize, cut: bool, tls: bool) -> Anything<()> {
+    let server = Server::start(tls).await?;
+    let control = server.client(0, "/control").connect().await?;
     let seen = Arc::new(Seen::default());
     let before = server.memory()?;
     let each = |memory: u64| memory.saturating_sub(before) / u64::try_from(sessions).unwrap_or(1).max(1);
     let begun = Instant::now();
     let clients: Vec<Client> =
-        stream::iter(0..sessions).map(|number| connect(server.url(number), &seen)).buffer_unordered(AT_ONCE).try_collect().await?;
+        stream::iter(0..sessions).map(|number| connect(server.client(number, "/"), &seen)).buffer_unordered(AT_ONCE).try_collect().await?;
     println!("{} sessions in {:.1} s", clients.len(), begun.elapsed().as_secs_f64());
     println!("memory per session: attached {} bytes", each(server.memory()?));
     stream::iter(&clients)
@@ -144,14 +165,14 @@ async fn measure(sessions: usize, cut: bool) -> Anything<()> {
     if lost == 0 { Ok(()) } else { Err("something was lost".into()) }
 }
 
-async fn connect(url: String, seen: &Arc<Seen>) -> Anything<Client> {
+async fn connect(client: ClientBuilder<TokioRuntime>, seen: &Arc<Seen>) -> Anything<Client> {
     let (events, told) = (Arc::clone(seen), Arc::clone(seen));
     let service = Router::new().method("told", move |number: u64| {
         told.told.fetch_add(1, Ordering::Relaxed);
         told.told_wrong.fetch_add(u64::from(number != 7), Ordering::Relaxed);
         async { Ok::<_, ErrorObject>(()) }
     });
-    let client = bowline_tokio::client(&url).connect_timeout(Duration::from_secs(60)).service(service).on_event(move |event| {
+    let client = client.connect_timeout(Duration::from_secs(60)).service(service).on_event(move |event| {
         if let ConnectionEvent::Reconnected(kept) = event {
             events.renewed.fetch_add(u64::from(*kept == SessionKept::New), Ordering::Relaxed);
             events.back.send_modify(|back| *back += 1);

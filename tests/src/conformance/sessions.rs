@@ -2,7 +2,7 @@
 
 use super::Outcome;
 use crate::sockets::storm::{Cuts, Plan, storm};
-use crate::sockets::{BadServer, Fate, Proxy, Rig, until};
+use crate::sockets::{BadServer, Fate, Over, Proxy, Rig, until};
 use bowline::{
     CallError, CloseReason, ConnectError, ConnectionEvent, Context, ErrorObject, HandlerError, PathOptions, Router, Runtime, ServerHandle,
     SessionKept,
@@ -61,9 +61,10 @@ pub(super) async fn long_messages_go_both_ways(runtime: impl Runtime) -> Outcome
 }
 
 pub(super) async fn nothing_is_lost_repeated_or_reordered_over_cuts(runtime: impl Runtime) -> Outcome {
+    let wire = Over::plain(runtime);
     for at in [10, 200, 500, 900, 1300] {
         for first in [Fate { to_server: Some(at), to_client: None }, Fate { to_server: None, to_client: Some(at) }] {
-            let report = storm(&runtime, Plan { calls: 20, notifications: 20, cuts: Cuts::At([first, Fate::default()]) }, |_| {}).await?;
+            let report = storm(&wire, Plan { calls: 20, notifications: 20, cuts: Cuts::At([first, Fate::default()]) }, |_| {}).await?;
             expect(report.is_clean() && report.answered == 20, &format!("{first:?}: {report:?}"))?;
         }
     }

@@ -1,7 +1,8 @@
 //! Tests on real loopback sockets: a network that fails on command, a peer that writes any bytes, a server that misbehaves.
 //!
 //! Nothing here belongs to the runtime under test: the network, the peers and the clock by which a test loses its patience have threads of
-//! their own. What a test needs of its runtime it takes from [`Rig`].
+//! their own. What a test needs of its runtime it takes from [`Rig`], and from [`Wire`] if it
+//! runs over TLS as well.
 
 mod bad_server;
 mod both;
@@ -10,13 +11,15 @@ mod proxy;
 mod rig;
 pub mod storm;
 mod watched;
+mod wire;
 
 pub use bad_server::{BadServer, Conversation};
-pub use both::{on_smol, on_smol_in_one_thread, on_tokio, on_tokio_in_one_thread};
+pub use both::{on_smol, on_smol_in_one_thread, on_smol_tls, on_tokio, on_tokio_in_one_thread, on_tokio_tls};
 pub use peer::{Head, Peer, masked_frame};
 pub use proxy::{Direction, Fate, Proxy};
 pub use rig::Rig;
 pub use watched::Watched;
+pub use wire::{Certificate, Connection, Opener, Over, Wire};
 
 use bowline::{BoundServer, ConnectionEvent, Events, ServerHandle};
 use bowline_tokio::TokioRuntime;

@@ -77,7 +77,7 @@ impl Peer {
 }
 
 /// Asks for a WebSocket, and reads the head of the answer.
-fn ask(stream: &mut (impl Read + Write), host: &str, path: &str, headers: &[(&str, &str)]) -> io::Result<Head> {
+pub(super) fn ask(stream: &mut (impl Read + Write), host: &str, path: &str, headers: &[(&str, &str)]) -> io::Result<Head> {
     let more: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
     let request = format!(
         "GET {path} HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\

@@ -1,6 +1,6 @@
 //! One client and one server over a network that breaks every few milliseconds, while both send all they can.
 
-use super::{Fate, Proxy, Rig};
+use super::{Fate, Proxy, Rig, Wire};
 use crate::sim::Tally;
 use crate::sim::model::Stream;
 use crate::sim::rng::Rng;
@@ -112,9 +112,10 @@ fn lock(ledger: &Shared) -> MutexGuard<'_, Ledger> {
 /// # Errors
 ///
 /// If there are no sockets, or the client cannot connect at all.
-pub async fn storm(runtime: &impl Runtime, plan: Plan, progress: impl Fn(u64)) -> io::Result<Report> {
+pub async fn storm(runtime: &impl Wire, plan: Plan, progress: impl Fn(u64)) -> io::Result<Report> {
     let ledger = Shared::default();
-    let (address, server) = runtime.serve(runtime.server().path("/", serving(runtime, plan, &ledger)).bind("127.0.0.1:0").await?);
+    let (address, server) =
+        runtime.serve(runtime.listen(runtime.server().path("/", serving(runtime, plan, &ledger)), "127.0.0.1:0").await?);
     let proxy = Proxy::with_fates(address, move |number| fate(plan.cuts, number))?;
     let begun = Instant::now();
     let client = connect(runtime, &proxy, &ledger).await?;
@@ -178,14 +179,14 @@ async fn notify(plan: Plan, session: Session, ledger: Shared) {
     }
 }
 
-async fn connect(runtime: &impl Runtime, proxy: &Proxy, ledger: &Shared) -> io::Result<Client> {
+async fn connect(runtime: &impl Wire, proxy: &Proxy, ledger: &Shared) -> io::Result<Client> {
     let (received, renewed) = (Arc::clone(ledger), Arc::clone(ledger));
     let service = Router::new().method("note", move |number: u64| {
         lock(&received).arrived_at_client(number);
         async { Ok::<_, ErrorObject>(()) }
     });
     let client = runtime
-        .client(&proxy.url("/"))
+        .dial(&proxy.url("/"))
         .service(service)
         .on_event(move |event| {
             if *event == ConnectionEvent::Reconnected(SessionKept::New) {
