@@ -1,4 +1,4 @@
-//! One frame, read by an endpoint of each role and dialect, against the [reference](super::reference).
+//! One frame, read by an endpoint of each role and dialect, against the [reference](mod@super::reference).
 
 use super::reference::{self, Id, Message, Verdict};
 use crate::raw::checked_frame;
