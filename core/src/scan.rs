@@ -3,12 +3,15 @@
 //! The grammar is RFC 8259's. What it does not judge is whether a value means something (a number out of every range, a lone
 //! surrogate): that is found when the value is decoded.
 
+mod name;
+
 use crate::raw::{Raw, SessionMember};
 use crate::special::special_soon;
 use alloc::borrow::Cow;
 use alloc::string::String;
 use core::fmt;
 use core::ops::Range;
+pub(crate) use name::Name;
 
 /// How many arrays and objects may be open at once, the outermost included. `serde_json` draws the same line.
 pub(crate) const MAX_DEPTH: u32 = 127;
@@ -183,45 +186,6 @@ impl<'a> Walk<'a> {
         }
         self.state = WalkState::Next;
         Ok(true)
-    }
-}
-
-/// The members that mean something in a message (JSON-RPC 2.0 sections 4 and 5).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Name {
-    Version,
-    Id,
-    Method,
-    Params,
-    Result,
-    Error,
-}
-
-impl Name {
-    /// Which one `bytes` start with, and what of them it and its colon are, if they stand there without escapes and spaces.
-    #[inline]
-    fn usual(bytes: &[u8]) -> Option<(Self, usize)> {
-        // Each is compared with a constant, which takes one or two instructions.
-        match bytes.get(1)? {
-            b'i' if bytes.starts_with(b"\"id\":") => Some((Self::Id, 5)),
-            b'm' if bytes.starts_with(b"\"method\":") => Some((Self::Method, 9)),
-            b'p' if bytes.starts_with(b"\"params\":") => Some((Self::Params, 9)),
-            b'r' if bytes.starts_with(b"\"result\":") => Some((Self::Result, 9)),
-            b'e' if bytes.starts_with(b"\"error\":") => Some((Self::Error, 8)),
-            _ => None,
-        }
-    }
-
-    fn of(text: &str) -> Option<Self> {
-        Some(match text {
-            "jsonrpc" => Self::Version,
-            "id" => Self::Id,
-            "method" => Self::Method,
-            "params" => Self::Params,
-            "result" => Self::Result,
-            "error" => Self::Error,
-            _ => return None,
-        })
     }
 }
 
