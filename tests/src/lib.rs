@@ -1,6 +1,8 @@
 //! What the tests of the workspace share.
 
 #[cfg(feature = "sockets")]
+pub mod attacks;
+#[cfg(feature = "sockets")]
 pub mod conformance;
 pub mod hostile;
 pub mod raw;

@@ -1,6 +1,6 @@
 //! Many sessions at once: what each costs its server, and what it costs to bring all of them back.
 
-use bowline_tests::sockets::run;
+use bowline_tests::sockets::{own_memory, run};
 use bowline_tokio::{
     Client, ClientBuilder, ClientTls, ConnectionEvent, Context, ErrorObject, PathOptions, Router, ServerTls, Session, SessionKept,
     TokioRuntime,
@@ -107,9 +107,7 @@ impl Server {
 
     /// Bytes of memory that are its own.
     fn memory(&self) -> Anything<u64> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).ok_or("no RssAnon")?;
-        Ok(line.trim().trim_end_matches(" kB").parse::<u64>()? * 1024)
+        Ok(own_memory(self.process)?)
     }
 
     /// The processor time that it has had.

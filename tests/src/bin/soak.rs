@@ -1,7 +1,7 @@
 //! Minutes of churn on loopback, and what is left of it: clients connect, call, are cut, resume and close at random. Afterwards sessions, tasks, file descriptors
 //! and memory must be back where they were.
 
-use bowline_tests::sockets::{Fate, Proxy, run};
+use bowline_tests::sockets::{Fate, Proxy, own_memory, run};
 use bowline_tokio::{CallError, Client, Context, ErrorObject, Json, PathOptions, Reconnect, Router, ServerHandle};
 use clap::Parser;
 use std::error::Error;
@@ -46,13 +46,11 @@ struct Standing {
 
 impl Standing {
     fn now(server: &ServerHandle) -> Anything<Self> {
-        let status = std::fs::read_to_string("/proc/self/status")?;
-        let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).ok_or("no RssAnon")?;
         Ok(Self {
             sessions: server.session_count(),
             tasks: Handle::current().metrics().num_alive_tasks(),
             descriptors: std::fs::read_dir("/proc/self/fd")?.count(),
-            memory: line.trim().trim_end_matches(" kB").parse::<u64>()? * 1024,
+            memory: own_memory(std::process::id())?,
         })
     }
 
