@@ -10,6 +10,8 @@ pub(super) const READ_BUFFER: usize = 4 * 1024;
 pub(super) const WRITE_BUFFER: usize = 32 * 1024;
 /// Control frames that may wait to be written before nothing is read any more, and those that one read of the buffer adds.
 pub(super) const PONGS: usize = 4 * 1024 + READ_BUFFER;
+/// Bytes of notifications that may be on their way to a session's task.
+pub(super) const POSTS: usize = 64 * 1024;
 /// What is noted of a request in flight or of a message that waits, beside its text.
 pub(super) const ENTRY: usize = 256;
 /// What the allocator and the runtime hold whatever happens: an arena for each thread, stacks, fragments.

@@ -1,6 +1,6 @@
 //! Attacks with messages, over transports that the server has granted.
 
-use super::bound::{Bound, ENTRY, PONGS, READ_BUFFER, TASK, WRITE_BUFFER};
+use super::bound::{Bound, ENTRY, PONGS, POSTS, READ_BUFFER, TASK, WRITE_BUFFER};
 use super::{Anything, Field, Hold, InForce};
 use crate::sockets::{PATIENCE, Peer, masked_frame};
 use serde_json::{Value, json};
@@ -21,14 +21,16 @@ const FAR_TOO_MUCH: usize = 256 * 1024 * 1024;
 const BLOB: usize = 64 * 1024;
 /// The length of what is pushed.
 const PUSHED: usize = 16 * 1024;
+/// Requests of one peer; more than can be in flight.
+const DISTINCT: usize = 16 * 1024;
 /// Messages in a batch; as many as may be.
 const BATCH: usize = 1024;
 /// FIN and the opcodes of RFC 6455, section 5.2.
 const TEXT: u8 = 0x81;
 const PING: u8 = 0x89;
 
-/// A transport whose socket holds little.
-fn attacker(address: SocketAddr) -> Anything<Peer> {
+/// A transport whose socket holds little, for who does not read. A reader with so small a window would wait for the system's timers.
+fn without_buffers(address: SocketAddr) -> Anything<Peer> {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
     socket.set_recv_buffer_size(SYSTEM_BUFFER)?;
     socket.set_send_buffer_size(SYSTEM_BUFFER)?;
@@ -68,7 +70,7 @@ fn flood(peer: &Peer, bytes: &[u8]) -> Anything<usize> {
 /// Floods over so many transports, and holds them.
 fn floods(field: &Field, what: &str, bytes: &[u8]) -> Anything<Hold> {
     let held = each(field.peers, || {
-        let peer = attacker(field.address)?;
+        let peer = without_buffers(field.address)?;
         let sent = flood(&peer, bytes)?;
         Ok((peer, sent))
     })?;
@@ -101,7 +103,8 @@ pub(super) fn stopped_reader_bound(peers: usize, in_force: &InForce) -> Bound {
 
 /// Asks for large answers, and reads none.
 pub(super) fn stopped_reader(field: &Field) -> Anything<Hold> {
-    let requests: Vec<u8> = (0..64).flat_map(|id| masked_frame(TEXT, request(id, "blob", &json!(BLOB)).as_bytes())).collect();
+    // Each with an id of its own: a repetition of what is in flight is passed over, and holds nothing.
+    let requests: Vec<u8> = (0..DISTINCT).flat_map(|id| masked_frame(TEXT, request(id, "blob", &json!(BLOB)).as_bytes())).collect();
     floods(field, "requests with answers of 64 KiB", &requests)
 }
 
@@ -114,7 +117,13 @@ pub(super) fn never_acknowledges_bound(peers: usize, in_force: &InForce) -> Boun
     Bound::of_each(
         peers,
         "sessions",
-        [(TASK, "a task"), (READ_BUFFER, "a read buffer"), (PUSHED, "the handler's message"), (WRITE_BUFFER + PUSHED, "a write buffer")],
+        [
+            (TASK, "a task"),
+            (READ_BUFFER, "a read buffer"),
+            (POSTS + PUSHED, "the posts and a message"),
+            (2 * PUSHED, "the handler's and the one that waits"),
+            (WRITE_BUFFER + PUSHED, "a write buffer and a message"),
+        ],
     )
     .and(in_force.server.max_replay_bytes, "max_replay_bytes")
     .and(limits.outbox_bytes + PUSHED, "outbox_bytes and a message")
@@ -125,7 +134,7 @@ pub(super) fn never_acknowledges(field: &Field) -> Anything<Hold> {
     let enough = field.in_force.session.outbox_bytes / PUSHED;
     let mut held = Vec::new();
     for number in 0..field.peers {
-        let mut peer = attacker(field.address)?;
+        let mut peer = Peer::connect(field.address, "/");
         peer.call("connect", &json!({ "resume": { "received": 0 } }));
         peer.request("push", &json!({ "messages": 10 * enough, "bytes": PUSHED }));
         for _ in 0..enough {
@@ -168,17 +177,21 @@ pub(super) fn batches_bound(peers: usize, in_force: &InForce) -> Bound {
 pub(super) fn batches(field: &Field) -> Anything<Hold> {
     let member = field.in_force.session.message_bytes / BATCH - 100;
     let text = "b".repeat(member);
-    let members: Vec<_> = (0..BATCH).map(|id| request(id, "echo", &json!(text))).collect();
-    let batch = format!("[{}]", members.join(","));
-    let mut reader = attacker(field.address)?;
-    for _ in 0..field.rounds {
-        reader.text(&batch);
+    let batch = |number: usize| {
+        let ids = number * BATCH..(number + 1) * BATCH;
+        let members: Vec<_> = ids.map(|id| request(id, "echo", &json!(text))).collect();
+        format!("[{}]", members.join(","))
+    };
+    let mut reader = Peer::connect(field.address, "/");
+    for round in 0..field.rounds {
+        reader.text(&batch(round));
         let answers = reader.read();
         if answers.as_array().map(Vec::len) != Some(BATCH) {
             return Err("a batch is not answered whole".into());
         }
     }
-    floods(field, "batches of 1,024 requests", &masked_frame(TEXT, batch.as_bytes()))
+    let batches: Vec<u8> = (0..DISTINCT / BATCH).flat_map(|number| masked_frame(TEXT, batch(number).as_bytes())).collect();
+    floods(field, "batches of 1,024 requests", &batches)
 }
 
 pub(super) fn json_bound(peers: usize, in_force: &InForce) -> Bound {
@@ -199,7 +212,7 @@ pub(super) fn json_bound(peers: usize, in_force: &InForce) -> Bound {
 /// Sends each of `texts` in turn, and checks what comes back.
 fn ask(field: &Field, what: &str, texts: &[String], is_right: impl Fn(&Value) -> bool + Sync) -> Anything<Hold> {
     let held = each(field.peers, || {
-        let mut peer = attacker(field.address)?;
+        let mut peer = Peer::connect(field.address, "/");
         for text in (0..field.rounds).flat_map(|_| texts) {
             peer.text(text);
             let answer = peer.read();

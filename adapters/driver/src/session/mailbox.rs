@@ -13,6 +13,8 @@ use std::time::Duration;
 
 /// Calls and notifications that may wait for the session's task. Answers are bounded by the requests in flight.
 const POSTS: usize = 256;
+/// Bytes of them; the one that crosses the line is still taken. They stand before the endpoint, which does not count them.
+const POST_BYTES: usize = 64 * 1024;
 /// How long a session that is to be closed goes on for the sake of what was posted before, with a peer that takes nothing.
 const CLOSING: Duration = Duration::from_secs(3);
 
@@ -34,6 +36,18 @@ pub(crate) enum Ordered {
     Call { method: Box<str>, params: Option<Json<'static>>, deadline: Instant, tag: CallTag },
     Notify { method: Box<str>, params: Option<Json<'static>> },
     Answer { responder: Responder, outcome: Outcome<'static> },
+}
+
+impl Ordered {
+    /// Of a post: the bytes that came with it. Answers have their own bounds.
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Call { method, params, .. } | Self::Notify { method, params } => {
+                method.len() + params.as_ref().map_or(0, |params| params.as_str().len())
+            }
+            Self::Answer { .. } => 0,
+        }
+    }
 }
 
 /// What goes first.
@@ -85,6 +99,8 @@ struct State {
     ordered: VecDeque<Ordered>,
     /// How many of `ordered` are posts.
     posts: usize,
+    /// The bytes of those.
+    post_bytes: usize,
     /// Posts for which there is no room yet, and who waits with them: in the order of their tickets.
     waiting: VecDeque<Waiter>,
     next_ticket: u64,
@@ -120,7 +136,7 @@ enum Life {
 
 impl State {
     fn has_room(&self) -> bool {
-        self.posts < POSTS
+        self.posts < POSTS && self.post_bytes < POST_BYTES
     }
 
     /// Posts what waits longest, if there is room: here and not when its sender runs, or another sender might overtake it.
@@ -152,6 +168,7 @@ impl State {
             self.note_deadline(Some(*deadline));
         }
         self.posts += 1;
+        self.post_bytes += post.bytes();
         self.ordered.push_back(post);
     }
 
@@ -397,6 +414,7 @@ impl Mailbox {
         let next = state.ordered.pop_front();
         let granted = if post {
             state.posts -= 1;
+            state.post_bytes -= next.as_ref().map_or(0, Ordered::bytes);
             state.grant()
         } else {
             None
@@ -410,6 +428,7 @@ impl Mailbox {
     pub(crate) fn put_back(&self, post: Ordered) {
         let mut state = self.lock();
         state.posts += 1;
+        state.post_bytes += post.bytes();
         state.ordered.push_front(post);
     }
 
@@ -432,8 +451,12 @@ impl Mailbox {
         let mut state = self.lock();
         state.deadline = state.closing.map(|(_, until)| until).filter(|until| *until > now);
         for post in mem::take(&mut state.ordered) {
+            let bytes = post.bytes();
             match post {
-                Ordered::Call { deadline, tag, .. } if deadline <= now => late.push(tag),
+                Ordered::Call { deadline, tag, .. } if deadline <= now => {
+                    state.post_bytes -= bytes;
+                    late.push(tag);
+                }
                 Ordered::Call { deadline, .. } => {
                     state.note_deadline(Some(deadline));
                     state.ordered.push_back(post);

@@ -40,6 +40,24 @@ fn posts_are_bounded_and_whoever_waits_longest_goes_first() {
 }
 
 #[test]
+fn posts_are_bounded_by_their_bytes_and_the_one_that_crosses_the_line_is_taken() {
+    let mailbox = Mailbox::new();
+    let large = || Ordered::Notify { method: "n".repeat(POST_BYTES - 1).into(), params: None };
+    assert_eq!(mailbox.try_post(large()), Ok(()));
+    assert_eq!(mailbox.try_post(large()), Ok(()), "it crosses the line");
+    assert_eq!(mailbox.try_post(notification()), Err(PostError::Full));
+    let mut tickets = [Ticket::default(), Ticket::default()];
+    let mut waits = |at: usize| mailbox.poll_post(&cx(), &mut tickets[at], &mut Some(notification()), None);
+    assert!(waits(0).is_pending() && waits(1).is_pending());
+    let taken = mailbox.next_ordered(true).unwrap();
+    assert!(waits(0).is_ready() && waits(1).is_pending(), "each that goes lets one come");
+    mailbox.put_back(taken);
+    assert_eq!(std::iter::from_fn(|| mailbox.next_ordered(true)).count(), 4);
+    assert_eq!(mailbox.try_post(large()), Ok(()), "nothing is counted any more");
+    assert_eq!(mailbox.try_post(notification()), Ok(()));
+}
+
+#[test]
 fn whoever_has_waited_is_not_overtaken_before_it_runs() {
     let mailbox = full();
     let named = |name: &str| Some(Ordered::Notify { method: name.into(), params: None });
