@@ -4,12 +4,12 @@ use std::fmt;
 
 /// A session's task, its endpoint, its socket's registration, its part of the tables.
 pub(super) const TASK: usize = 8 * 1024;
-/// What a WebSocket reads into.
-pub(super) const READ_BUFFER: usize = 4 * 1024;
+/// What one read brings, while it cannot be dealt with.
+pub(super) const READ: usize = 32 * 1024;
 /// What a transport takes to write before the socket takes it; one message more may stand behind it.
 pub(super) const WRITE_BUFFER: usize = 32 * 1024;
 /// Control frames that may wait to be written before nothing is read any more, and those that one read of the buffer adds.
-pub(super) const PONGS: usize = 4 * 1024 + READ_BUFFER;
+pub(super) const PONGS: usize = 4 * 1024 + READ;
 /// Bytes of notifications that may be on their way to a session's task.
 pub(super) const POSTS: usize = 64 * 1024;
 /// What is noted of a request in flight or of a message that waits, beside its text.

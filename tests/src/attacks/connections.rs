@@ -1,6 +1,6 @@
 //! Attacks with connections: before the handshake, at it, and before there is a session.
 
-use super::bound::{Bound, READ_BUFFER, TASK};
+use super::bound::{Bound, TASK};
 use super::{Anything, Field, Hold, InForce};
 use crate::sockets::{Peer, masked_frame};
 use serde_json::json;
@@ -94,7 +94,7 @@ fn drip_to_the_end(stream: &mut TcpStream) -> Anything<String> {
 pub(super) fn half_open_bound(_: usize, in_force: &InForce) -> Bound {
     let server = &in_force.server;
     let places = server.max_connections + server.max_handshakes;
-    Bound::of_each(places, "max_connections and max_handshakes", [(TASK, "a task"), (READ_BUFFER, "a read buffer")])
+    Bound::of_each(places, "max_connections and max_handshakes", [(TASK, "a task")])
 }
 
 /// WebSockets of which one half never says a word, and the other only `connect`.
@@ -128,8 +128,7 @@ pub(super) fn half_open(field: &Field) -> Anything<Hold> {
 
 pub(super) fn session_ids_bound(_: usize, _: &InForce) -> Bound {
     // One connection at a time; the server lets each linger for a moment.
-    Bound::of_each(64, "connections that linger", [(TASK, "a task"), (READ_BUFFER, "a read buffer")])
-        .and(ADDRESSES * ADDRESS, "4,096 addresses")
+    Bound::of_each(64, "connections that linger", [(TASK, "a task")]).and(ADDRESSES * ADDRESS, "4,096 addresses")
 }
 
 /// Guessed session ids, as many over each connection as it lets through.
@@ -164,7 +163,7 @@ pub(super) fn session_ids(field: &Field) -> Anything<Hold> {
 }
 
 pub(super) fn compression_bound(peers: usize, _: &InForce) -> Bound {
-    Bound::of_each(peers, "connections", [(TASK, "a task"), (READ_BUFFER, "a read buffer")])
+    Bound::of_each(peers, "connections", [(TASK, "a task")])
 }
 
 /// Offers permessage-deflate, and sends compressed frames nevertheless: each would unpack to a thousand times its size.

@@ -1,6 +1,6 @@
 //! Attacks with messages, over transports that the server has granted.
 
-use super::bound::{Bound, ENTRY, PONGS, POSTS, READ_BUFFER, TASK, WRITE_BUFFER};
+use super::bound::{Bound, ENTRY, PONGS, POSTS, READ, TASK, WRITE_BUFFER};
 use super::{Anything, Field, Hold, InForce};
 use crate::sockets::{PATIENCE, Peer, masked_frame};
 use serde_json::{Value, json};
@@ -87,7 +87,7 @@ fn unread(in_force: &InForce, answer: usize, message: usize) -> Vec<(usize, &'st
     let limits = &in_force.session;
     vec![
         (TASK, "a task"),
-        (READ_BUFFER + 2 * message, "a message that is read"),
+        (READ + 2 * message, "a message that is read"),
         // A peer without room for answers may still send as much as its own buffer holds: `Patience::Waiting` of the core.
         (limits.queued_bytes + limits.outbox_bytes + message, "queued_bytes, outbox_bytes and a message"),
         ((2 * limits.in_flight + limits.outbox_messages) * ENTRY, "in_flight"),
@@ -119,7 +119,7 @@ pub(super) fn never_acknowledges_bound(peers: usize, in_force: &InForce) -> Boun
         "sessions",
         [
             (TASK, "a task"),
-            (READ_BUFFER, "a read buffer"),
+            (READ, "a read"),
             (POSTS + PUSHED, "the posts and a message"),
             (2 * PUSHED, "the handler's and the one that waits"),
             (WRITE_BUFFER + PUSHED, "a write buffer and a message"),
@@ -157,7 +157,7 @@ pub(super) fn never_acknowledges(field: &Field) -> Anything<Hold> {
 }
 
 pub(super) fn pings_bound(peers: usize, _: &InForce) -> Bound {
-    Bound::of_each(peers, "transports", [(TASK, "a task"), (READ_BUFFER, "a read buffer"), (PONGS, "pongs")])
+    Bound::of_each(peers, "transports", [(TASK, "a task"), (READ, "a read"), (PONGS, "pongs")])
 }
 
 /// WebSocket pings, as large as they may be.
@@ -201,7 +201,7 @@ pub(super) fn json_bound(peers: usize, in_force: &InForce) -> Bound {
         "transports",
         [
             (TASK, "a task"),
-            (READ_BUFFER + message, "a message that is read"),
+            (READ + message, "a message that is read"),
             (message, "its params"),
             (message, "its answer"),
             (WRITE_BUFFER + message, "a write buffer and an answer"),

@@ -1,9 +1,11 @@
-use super::attributes::Attributes;
-use super::call::{CallTag, Forget};
+mod post;
+
+pub(crate) use post::{HandOver, Ordered, Urgent, Wishes};
+
+use super::call::Forget;
 use crate::clock;
 use crate::owed::AnswerSlot;
-use crate::transport::WebSocket;
-use bowline_core::{CallId, CallOutcome, CloseReason, Instant, Json, Outcome, Responder};
+use bowline_core::{CallId, CallOutcome, CloseReason, Instant, Outcome, Responder};
 use std::collections::VecDeque;
 use std::mem;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -29,55 +31,6 @@ pub(crate) struct Mailbox {
     touched: AtomicBool,
     /// The task sleeps, and whoever leaves something has to wake it.
     asleep: AtomicBool,
-}
-
-/// What keeps its order.
-pub(crate) enum Ordered {
-    Call { method: Box<str>, params: Option<Json<'static>>, deadline: Instant, tag: CallTag },
-    Notify { method: Box<str>, params: Option<Json<'static>> },
-    Answer { responder: Responder, outcome: Outcome<'static> },
-}
-
-impl Ordered {
-    /// Of a post: the bytes that came with it. Answers have their own bounds.
-    fn bytes(&self) -> usize {
-        match self {
-            Self::Call { method, params, .. } | Self::Notify { method, params } => {
-                method.len() + params.as_ref().map_or(0, |params| params.as_str().len())
-            }
-            Self::Answer { .. } => 0,
-        }
-    }
-}
-
-/// What goes first.
-pub(crate) enum Urgent {
-    /// This transport is yours, and this frame came over it.
-    Attach(Box<HandOver>),
-    /// Nobody waits for this call any more.
-    Forget(CallId),
-    /// The request with this key will be answered later.
-    Defer(u64),
-    /// The request of this slot will be answered later.
-    DeferShared(Arc<AnswerSlot>),
-}
-
-/// A transport on its way to the session that it named.
-pub(crate) struct HandOver {
-    pub(crate) transport: WebSocket,
-    pub(crate) frame: Box<str>,
-    pub(crate) attributes: Attributes,
-}
-
-/// What was asked of the session itself; asked twice, the last one counts.
-#[derive(Default)]
-pub(crate) struct Wishes {
-    pub(crate) disconnect: bool,
-    pub(crate) reconnect: bool,
-    pub(crate) grace: Option<Duration>,
-    pub(crate) heartbeat: Option<Option<Duration>>,
-    /// Finish what is in flight, and close then.
-    pub(crate) wind_up: bool,
 }
 
 /// Why a post was not taken.
