@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
+use tungstenite::Message;
 
 /// What a handshake reads into at once.
 const HEAD_CHUNK: usize = 2 * 1024;
@@ -108,7 +109,7 @@ pub(super) fn half_open(field: &Field) -> Anything<Hold> {
         } else {
             // One over the bound is being closed.
             let connect = json!({ "jsonrpc": "2.0", "id": 1, "method": "connect", "params": {} });
-            peer.message(tungstenite::Message::text(connect.to_string()));
+            peer.message(Message::text(connect.to_string()));
             greeted.push(peer);
         }
     }
@@ -142,14 +143,16 @@ pub(super) fn session_ids(field: &Field) -> Anything<Hold> {
             guesses += 1;
             let id = format!("6d4f0d2e-6ab1-4b5e-9c1e-{guesses:012x}");
             let connect = json!({ "jsonrpc": "2.0", "id": guesses, "method": "connect", "params": { "sessionId": id } });
-            peer.message(tungstenite::Message::text(connect.to_string()));
+            peer.message(Message::text(connect.to_string()));
             match peer.message_in() {
-                tungstenite::Message::Text(text) if text.contains("40007") => answered += 1,
-                tungstenite::Message::Close(close) => {
+                Message::Text(text) if text.contains("40007") => answered += 1,
+                Message::Close(close) => {
                     ends.note(close.map_or_else(String::new, |close| close.reason.to_string()));
                     break;
                 }
-                other => return Err(format!("a guess got {other:?}").into()),
+                other @ (Message::Text(_) | Message::Binary(_) | Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) => {
+                    return Err(format!("a guess got {other:?}").into());
+                }
             }
         }
     }

@@ -61,12 +61,12 @@ pub const ALL: [Attack; 10] = {
         attack("half-open", [(576, 1), (576, 1)], c::half_open_bound, c::half_open),
         attack("session-ids", [(160, 1), (1000, 1)], c::session_ids_bound, c::session_ids),
         attack("compression", [(32, 1), (200, 1)], c::compression_bound, c::compression),
-        attack("stopped-reader", [(4, 1), (32, 1)], m::stopped_reader_bound, m::stopped_reader),
-        attack("never-acknowledges", [(80, 1), (200, 1)], m::never_acknowledges_bound, m::never_acknowledges),
+        attack("stopped-reader", [(2, 1), (32, 1)], m::stopped_reader_bound, m::stopped_reader),
+        attack("never-acknowledges", [(72, 1), (200, 1)], m::never_acknowledges_bound, m::never_acknowledges),
         attack("pings", [(2, 1), (16, 1)], m::pings_bound, m::pings),
-        attack("batches", [(2, 1), (8, 20)], m::batches_bound, m::batches),
-        attack("deep-json", [(2, 1), (8, 20)], m::json_bound, m::deep_json),
-        attack("wide-json", [(2, 1), (8, 5)], m::json_bound, m::wide_json),
+        attack("batches", [(1, 1), (8, 20)], m::batches_bound, m::batches),
+        attack("deep-json", [(1, 1), (8, 20)], m::json_bound, m::deep_json),
+        attack("wide-json", [(1, 1), (8, 5)], m::json_bound, m::wide_json),
     ]
 };
 
