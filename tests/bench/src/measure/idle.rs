@@ -2,6 +2,8 @@ use super::{Figure, Figures};
 use crate::contender::{Contender, Server};
 use crate::talk::Begun;
 use anyhow::Result;
+use std::thread;
+use std::time::Duration;
 
 /// In which state sessions do nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -15,6 +17,8 @@ pub(crate) enum Idle {
 }
 
 const USED_BYTES: usize = 4096;
+/// A session is idle when nothing has happened for a while: ours gives its buffers back after five seconds.
+const UNTIL_IDLE: Duration = Duration::from_secs(7);
 
 /// Opens `sessions` on a server that has done nothing else yet, so `start` is asked for one more than once.
 pub(crate) fn idle(contender: &Contender, start: impl Fn() -> Result<Server>, sessions: usize) -> Result<Figures> {
@@ -33,6 +37,7 @@ fn attached(contender: &Contender, server: &Server, sessions: usize) -> Result<F
     for session in &mut begun {
         talk.echo(session, USED_BYTES)?;
     }
+    thread::sleep(UNTIL_IDLE);
     let used = each(server, base, sessions)?;
     Ok(vec![(Figure::Memory(Idle::Attached), attached), (Figure::Memory(Idle::Used), used)])
 }
