@@ -42,8 +42,9 @@ ends = collections.Counter(case["behavior"] for case in cases.values())
 closes = collections.Counter(case["behaviorClose"] for case in cases.values())
 print(f"{role}: {len(cases)} cases, {dict(ends)}; closed: {dict(closes)}")
 bad = sorted(name for name, case in cases.items() if not {case["behavior"], case["behaviorClose"]} <= good)
-if bad or not cases:
-    sys.exit(f"{role}: not as they should be: {', '.join(bad) or 'there were no cases'}")
+# How the program ended is no matter; whether it got to its end is.
+if bad or len(cases) < 300:
+    sys.exit(f"{role}: not as they should be: {', '.join(bad) or 'there are too few cases'}")
 PYTHON
 }
 
