@@ -78,6 +78,17 @@ fn a_few_words_before_the_answer_to_connect_are_heard() {
 }
 
 #[test]
+fn a_batch_before_the_answer_to_connect_is_served_as_a_request_would_be() {
+    let mut server = RawServer::new(ClientConfig::default());
+    server.accept();
+    server.send(&json!([{"jsonrpc": "2.0", "id": 1, "method": "echo", "params": [1]}, {"jsonrpc": "2.0", "method": "nothing"}]));
+    assert_eq!(server.served, ["echo [1]", "nothing "]);
+    server.greet(json!({"value": "OK", "sessionId": "S"}));
+    assert_eq!(server.served.len(), 2);
+    assert!(server.client().is_attached());
+}
+
+#[test]
 fn a_batch_goes_on_after_an_answer_that_fills_the_buffer_by_itself() {
     for params in [json!({}), json!({"resume": {"received": 0}})] {
         let mut house = House::new(ServerConfig { dialect: Dialect::Strict, ..ServerConfig::default() });

@@ -232,7 +232,7 @@ impl<T> Endpoint<T> {
         if let Some(action) = self.actions.pop_front() {
             return Some(action);
         }
-        if self.life != Life::Open || self.owed.is_queue_empty() {
+        if self.owed.is_queue_empty() {
             return None;
         }
         let room = self.has_room_for_answer() || (self.owed.next_ends_a_wait() && self.outbox_takes_more());
