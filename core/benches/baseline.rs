@@ -13,7 +13,7 @@ mod cases;
 
 use allocation_counter::measure;
 use bowline_core::Endpoint;
-use cases::{Bare, Echo, KINDS, Kind};
+use cases::{Bare, Echo, KINDS, Kind, Repeated};
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt::Write as _;
@@ -106,7 +106,7 @@ fn read(file: &Path) -> Result<Figures, Box<dyn Error>> {
 
 fn figures() -> Result<Figures, Box<dyn Error>> {
     let mut figures = Figures::new();
-    let names = KINDS.iter().map(|kind| kind.name).chain(["bare-100", "bare-4k"]);
+    let names = KINDS.iter().map(|kind| kind.name).chain(["bare-100", "bare-4k", "repeated"]);
     for name in names {
         figures.insert(format!("instructions.{name}"), instructions(name)?);
     }
@@ -148,6 +148,11 @@ fn run(case: &str, echoes: usize) -> Result<(), Box<dyn Error>> {
         let mut echo = Echo::new(kind, &kind.config(), 2 * ECHOES);
         let steps = if echoes == ECHOES { echo.left() / 2 } else { echo.left() };
         (0..steps).for_each(|_| echo.step());
+        return Ok(());
+    }
+    if case == "repeated" {
+        let mut repeated = Repeated::new();
+        (0..echoes).for_each(|_| repeated.step());
         return Ok(());
     }
     let mut bare = Bare::new(match case {

@@ -55,14 +55,6 @@ impl Id {
             Self::Text(text) => text.len() + 2,
         }
     }
-
-    /// Bytes that this id keeps outside itself.
-    pub(crate) fn heap_bytes(&self) -> usize {
-        match self {
-            Self::Null | Self::Int(_) => 0,
-            Self::Number(text) | Self::Text(text) => text.len(),
-        }
-    }
 }
 
 fn is_number(text: &str) -> bool {

@@ -38,6 +38,7 @@ withstood![
     acknowledgers_that_never_acknowledge: "never-acknowledges",
     pings: "pings",
     batches: "batches",
+    repetitions_of_what_is_in_flight: "repetitions",
     deep_json: "deep-json",
     wide_json: "wide-json",
 ];

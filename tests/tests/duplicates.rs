@@ -60,6 +60,25 @@ fn a_request_that_runs_is_answered_once_on_the_newest_transport() {
 }
 
 #[test]
+fn requests_that_differ_in_their_ids_only_are_told_apart() {
+    let (mut house, wire, _) = house();
+    let ids: Vec<_> = (0..300).flat_map(|n| [json!(n), json!(format!("{n} times")), json!(f64::from(n) + 0.5)]).collect();
+    send(&mut house, wire, json!("first"), "busy");
+    for id in ids.iter().chain(&ids) {
+        send(&mut house, wire, id.clone(), "count");
+    }
+    house.finish(0, &json!({}));
+    // As many as are still kept.
+    for id in ids.iter().rev().take(300) {
+        send(&mut house, wire, id.clone(), "count");
+    }
+    let answers: Vec<_> = house.read(wire).iter().map(|answer| (answer["id"].clone(), answer["result"]["value"].clone())).collect();
+    let once: Vec<_> = ids.iter().cloned().zip((1..).map(Value::from)).collect();
+    assert_eq!(answers[1..=ids.len()], once);
+    assert_eq!(answers[ids.len() + 1..], once.iter().rev().take(300).cloned().collect::<Vec<_>>());
+}
+
+#[test]
 fn a_request_that_waits_for_its_turn_is_not_queued_twice() {
     let (mut house, wire, _) = house();
     send(&mut house, wire, json!(1), "busy");

@@ -153,6 +153,32 @@ impl Echo {
     }
 }
 
+/// A peer that sends a request again and again while it is in flight, beside as many others as may be: nothing is to be done, but to see that.
+pub(crate) struct Repeated {
+    server: Endpoint<()>,
+    frame: String,
+}
+
+impl Repeated {
+    pub(crate) fn new() -> Self {
+        let config = Arc::new(ServerConfig::default());
+        let others = config.limits.in_flight - 1;
+        let mut server = Endpoint::server(config, SessionId::from_random([7; 16]));
+        assert!(server.handle_attached(Instant::ORIGIN).is_none());
+        // The worst ids that there are: long texts that differ at their ends, and are numbers.
+        let frame = |number| format!(r#"{{"jsonrpc":"2.0","id":"1{number:0250}","method":"wait"}}"#);
+        for number in 0..others {
+            let _ = server.handle_text(Instant::ORIGIN, &frame(number));
+        }
+        assert!(server.wants_read(), "one more is taken in");
+        Self { server, frame: frame(others - 1) }
+    }
+
+    pub(crate) fn step(&mut self) {
+        assert!(matches!(self.server.handle_text(Instant::ORIGIN, &self.frame), Received::Handled));
+    }
+}
+
 /// What a program without sessions does: the envelope read and written by serde_json, the params untouched.
 pub(crate) struct Bare {
     frame: Vec<u8>,

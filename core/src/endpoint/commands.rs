@@ -91,7 +91,7 @@ impl<T> Endpoint<T> {
                 let entry = Entry { kind: Kind::Answer, add_session_id: false };
                 let text = outbox.push(entry, |out| write_answer(out, &id, wrap, outcome, peer_takes));
                 if let (true, Some(print)) = (keeps, debt.print) {
-                    duplicates.answered(now, id.key(role.dialect()), print, text, role.limits());
+                    duplicates.answered(now, print, text, role.limits());
                 }
                 self.pushed(now);
             }
@@ -100,7 +100,7 @@ impl<T> Endpoint<T> {
                 write_answer(&mut text, &id, self.role.wrap(self.session.as_ref()), outcome, self.outbox.peer_takes);
                 let Self { role, outbox, duplicates, .. } = self;
                 if let (true, Some(print)) = (outbox.keep() != Keep::All, debt.print) {
-                    duplicates.answered(now, id.key(role.dialect()), print, &text, role.limits());
+                    duplicates.answered(now, print, &text, role.limits());
                 }
                 self.add_to_batch(batch, &id, &text);
                 self.close_member(now, batch);

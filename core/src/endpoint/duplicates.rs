@@ -3,16 +3,15 @@
 use super::log::Log;
 use crate::id::Id;
 use crate::{Instant, Limits};
+use core::num::NonZeroU64;
 
-/// What each kept answer costs beside its bytes and its id's, for the bound.
+/// What each kept answer costs beside its bytes, for the bound.
 const OVERHEAD: usize = 64;
 
 #[derive(Debug)]
 pub(super) struct Duplicates {
     /// The answers, oldest first.
     answers: Log<Answered>,
-    /// What the ids of the answers hold outside themselves.
-    id_bytes: usize,
     /// The highest number that was an id.
     highest: Option<i64>,
 }
@@ -21,19 +20,49 @@ pub(super) struct Duplicates {
 #[derive(Debug)]
 struct Answered {
     at: Instant,
-    id: Id,
-    /// Of the request's method and params. A peer that starts its ids again (a page that was loaded anew and kept its session) makes other
-    /// requests under old ids; those are no repetitions.
-    print: u64,
+    print: Print,
+}
+
+/// What a request is known again by: numbers that two requests share only if they are the same, for all that a retry cares. Comparing ids themselves among a thousand
+/// would be work out of all proportion to the few bytes that ask for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Print {
+    /// Of its id.
+    id: u64,
+    /// Of its id, method and params. A peer that starts its ids again (a page that was loaded anew and kept its session) makes other requests under old ids; those
+    /// are no repetitions.
+    whole: NonZeroU64,
+}
+
+impl Print {
+    /// Of a request with this id, by [`Id::key`].
+    pub(super) fn new(id: &Id, method: &str, params: Option<&str>) -> Self {
+        let id = match id {
+            Id::Null => 0,
+            Id::Int(id) => fold(*id as u64 ^ 0x9e37_79b9_7f4a_7c15, 0xd6e8_feb8_6659_fd93),
+            Id::Number(text) => part_print(1, text.as_bytes()),
+            Id::Text(text) => part_print(2, text.as_bytes()),
+        };
+        let mut whole = part_print(id, method.as_bytes());
+        if let Some(params) = params {
+            whole = part_print(whole, params.as_bytes());
+        }
+        Self { id, whole: NonZeroU64::new(whole).unwrap_or(NonZeroU64::MIN) }
+    }
+
+    /// Whether both have the same id.
+    pub(super) fn is_of_same_id(self, other: Self) -> bool {
+        self.id == other.id
+    }
 }
 
 impl Duplicates {
     pub(super) const fn new() -> Self {
-        Self { answers: Log::new(), id_bytes: 0, highest: None }
+        Self { answers: Log::new(), highest: None }
     }
 
     pub(super) fn bytes(&self) -> usize {
-        self.answers.bytes() + self.answers.len() * OVERHEAD + self.id_bytes
+        self.answers.bytes() + self.answers.len() * OVERHEAD
     }
 
     /// Whether no request with this id has come before: a sender counts upwards, so there is hardly ever a need to look.
@@ -45,8 +74,8 @@ impl Duplicates {
     }
 
     /// The answer that this request was given.
-    pub(super) fn answer(&self, id: &Id, print: u64) -> Option<&[u8]> {
-        self.answers.find(|answered| answered.print == print && answered.id == *id).map(|(_, _, text)| text)
+    pub(super) fn answer(&self, print: Print) -> Option<&[u8]> {
+        self.answers.find(|answered| answered.print == print).map(|(_, _, text)| text)
     }
 
     /// The session is connected to by a request with this id. A sender counts its ids upwards: one that is not above all others comes from another sender, say the
@@ -60,12 +89,11 @@ impl Duplicates {
     }
 
     /// A request with this id is in flight. An answer that another had under it is not asked for again.
-    pub(super) fn started(&mut self, id: &Id) {
+    pub(super) fn started(&mut self, id: &Id, print: Print) {
         if !self.is_new(id)
-            && let Some((place, ..)) = self.answers.find(|answered| answered.id == *id)
+            && let Some((place, ..)) = self.answers.find(|answered| answered.print.is_of_same_id(print))
         {
-            let removed = self.answers.remove(place);
-            self.forgot(removed);
+            self.answers.remove(place);
         }
         if let Id::Int(id) = id {
             self.highest = self.highest.max(Some(*id));
@@ -73,16 +101,15 @@ impl Duplicates {
     }
 
     /// Keeps the answer, within the bound: the oldest go first. One that is over the bound by itself is not kept.
-    pub(super) fn answered(&mut self, now: Instant, id: Id, print: u64, text: &[u8], limits: &Limits) {
-        let cost = text.len() + id.heap_bytes() + OVERHEAD;
+    pub(super) fn answered(&mut self, now: Instant, print: Print, text: &[u8], limits: &Limits) {
+        let cost = text.len() + OVERHEAD;
         if cost > limits.duplicate_bytes {
             return;
         }
         while self.bytes() + cost > limits.duplicate_bytes {
-            self.forget_oldest();
+            self.answers.pop_front();
         }
-        self.id_bytes += id.heap_bytes();
-        self.answers.push(Answered { at: now, id, print }, text);
+        self.answers.push(Answered { at: now, print }, text);
     }
 
     /// Drops what was answered `limits.duplicate_time` ago and returns when the next answer was given.
@@ -91,29 +118,9 @@ impl Duplicates {
             if *at + limits.duplicate_time > now {
                 return Some(*at);
             }
-            self.forget_oldest();
+            self.answers.pop_front();
         }
         None
-    }
-
-    fn forget_oldest(&mut self) {
-        let removed = self.answers.pop_front();
-        self.forgot(removed);
-    }
-
-    fn forgot(&mut self, removed: Option<(Answered, usize)>) {
-        if let Some((answered, _)) = removed {
-            self.id_bytes -= answered.id.heap_bytes();
-        }
-    }
-
-    /// A number that two requests share only if they are the same, for all that a retry cares.
-    pub(super) fn print(method: &str, params: Option<&str>) -> u64 {
-        let mut print = part_print(0xcbf2_9ce4_8422_2325, method.as_bytes());
-        if let Some(params) = params {
-            print = part_print(print, params.as_bytes());
-        }
-        print
     }
 
     pub(super) fn clear(&mut self) {
@@ -126,12 +133,14 @@ impl Duplicates {
     }
 }
 
-/// Two words are multiplied to one of twice the length, whose halves are mixed: four such words at a time.
+/// Two words are multiplied to one of twice the length, whose halves are mixed.
+fn fold(a: u64, b: u64) -> u64 {
+    let product = u128::from(a) * u128::from(b);
+    (product as u64) ^ (product >> 64) as u64
+}
+
+/// Four words at a time.
 fn part_print(seed: u64, part: &[u8]) -> u64 {
-    let fold = |a: u64, b: u64| {
-        let product = u128::from(a) * u128::from(b);
-        (product as u64) ^ (product >> 64) as u64
-    };
     let word = |bytes: &[u8], at: usize| bytes.get(at..).and_then(|rest| rest.first_chunk()).map_or(0, |chunk| u64::from_le_bytes(*chunk));
     let (mut left, mut right) = (seed, seed ^ part.len() as u64);
     let mut chunks = part.chunks_exact(32);

@@ -1,7 +1,8 @@
 //! The requests that the peer made and that we have not answered yet: their order, their batches.
 
+use super::duplicates::Print;
 use crate::id::Id;
-use crate::{Dialect, Json, Limits};
+use crate::{Json, Limits};
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -14,8 +15,8 @@ pub(super) struct Debt {
     pub(super) id: Option<Id>,
     /// The batch in which the answer goes.
     pub(super) batch: Option<usize>,
-    /// Of its method and params, if the peer may send it again: the newest with its id may (PROTOCOL 5).
-    pub(super) print: Option<u64>,
+    /// What it is known again by, if the peer may send it again: the newest with its id may (PROTOCOL 5).
+    pub(super) print: Option<Print>,
     /// Whether it holds a place among those that run at once.
     running: bool,
 }
@@ -89,7 +90,7 @@ impl Owed {
         self.debts.len() < messages && self.queued_bytes.saturating_add(self.batch_bytes) < bytes
     }
 
-    pub(super) fn accept(&mut self, id: Option<Id>, batch: Option<usize>, print: Option<u64>) -> u32 {
+    pub(super) fn accept(&mut self, id: Option<Id>, batch: Option<usize>, print: Option<Print>) -> u32 {
         if id.is_some()
             && let Some(batch) = batch.and_then(|key| self.batches.get_mut(key))
         {
@@ -154,17 +155,16 @@ impl Owed {
         self.debts.try_remove(key as usize)
     }
 
-    /// The request in flight with this id, by [`Id::key`], and this print.
-    pub(super) fn find(&self, id: &Id, print: u64, dialect: Dialect) -> Option<u32> {
-        let same = |debt: &Debt| debt.print == Some(print) && debt.id.as_ref().is_some_and(|of| of.key(dialect) == *id);
+    /// The request in flight that this one repeats.
+    pub(super) fn find(&self, print: Print) -> Option<u32> {
         // Limits::in_flight bounds the slab far below 2^32.
-        self.debts.iter().find(|(_, debt)| same(debt)).map(|(key, _)| key as u32)
+        self.debts.iter().find(|(_, debt)| debt.print == Some(print)).map(|(key, _)| key as u32)
     }
 
-    /// Another request has come under this id: those that had it are not asked for again.
-    pub(super) fn supersede(&mut self, id: &Id, dialect: Dialect) {
+    /// Another request has come under an id: the one that had it is not asked for again.
+    pub(super) fn supersede(&mut self, by: Print) {
         for (_, debt) in &mut self.debts {
-            if debt.print.is_some() && debt.id.as_ref().is_some_and(|of| of.key(dialect) == *id) {
+            if debt.print.is_some_and(|print| print.is_of_same_id(by)) {
                 debt.print = None;
             }
         }

@@ -1,7 +1,7 @@
 //! One frame, from its bytes to what it means.
 
 use super::commands::is_session_method;
-use super::duplicates::Duplicates;
+use super::duplicates::Print;
 use super::outbox::Keep;
 use super::owed::{Patience, Queued};
 use super::server::Elsewhere;
@@ -264,7 +264,7 @@ impl<T> Endpoint<T> {
     fn accept<'f>(&mut self, now: Instant, call: Call<'f>, batch: Option<usize>) -> Option<Request<'f>> {
         let remembers = self.outbox.keep() != Keep::All;
         let key = call.id.as_ref().filter(|id| remembers && **id != Id::Null).map(|id| id.key(self.dialect()));
-        let print = key.as_ref().map(|_| Duplicates::print(&call.method, call.params.map(|raw| raw.text)));
+        let print = key.as_ref().map(|key| Print::new(key, &call.method, call.params.map(|raw| raw.text)));
         if let (Some(key), Some(print)) = (&key, print)
             && self.is_repetition(now, key, print, batch)
         {
@@ -288,12 +288,11 @@ impl<T> Endpoint<T> {
         let notification = call.id.is_none();
         let is_first = core::mem::take(&mut self.awaits_first);
         let at_once = batch.is_none() && self.owed.may_start(self.concurrency()) && (notification || self.has_room_for_answer());
-        if let Some(key) = &key {
+        if let (Some(key), Some(print)) = (&key, print) {
             if !self.duplicates.is_new(key) {
-                let dialect = self.dialect();
-                self.owed.supersede(key, dialect);
+                self.owed.supersede(print);
             }
-            self.duplicates.started(key);
+            self.duplicates.started(key, print);
         }
         let number = self.owed.accept(call.id, batch, print);
         if at_once {
@@ -312,11 +311,11 @@ impl<T> Endpoint<T> {
     }
 
     /// Whether the request came before: then it gets the answer that it got, or the one that it will get (PROTOCOL 5).
-    fn is_repetition(&mut self, now: Instant, key: &Id, print: u64, batch: Option<usize>) -> bool {
+    fn is_repetition(&mut self, now: Instant, key: &Id, print: Print, batch: Option<usize>) -> bool {
         if self.duplicates.is_new(key) {
             return false;
         }
-        if let Some(number) = self.owed.find(key, print, self.dialect()) {
+        if let Some(number) = self.owed.find(print) {
             if let Some(text) = self.owed.redirect(number, batch) {
                 self.push_answer(now, &text);
             }
@@ -324,7 +323,7 @@ impl<T> Endpoint<T> {
         }
         let Self { role, duplicates, .. } = self;
         duplicates.expire(now, role.limits());
-        let Some(text) = duplicates.answer(key, print).map(<[u8]>::to_vec) else { return false };
+        let Some(text) = duplicates.answer(print).map(<[u8]>::to_vec) else { return false };
         match batch {
             None => self.push_refusal(now, |out| out.extend_from_slice(&text)),
             Some(batch) => self.add_to_batch(batch, key, &text),

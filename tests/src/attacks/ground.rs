@@ -1,7 +1,7 @@
 //! The server under attack: a process of its own, so that its memory is its own.
 
 use super::Anything;
-use crate::sockets::{own_memory, run};
+use crate::sockets::{own_memory, own_time, run};
 use bowline_tokio::{Context, ErrorObject, Json, Limits, PathOptions, Router, ServerLimits};
 use serde::Deserialize;
 use std::io::Read;
@@ -63,6 +63,12 @@ pub async fn serve() -> Anything<()> {
     let attacked = Router::new()
         .raw("echo", async |params: Option<Json<'static>>, _: Context| Ok::<_, ErrorObject>(params))
         .method("blob", async |bytes: usize| Ok::<_, ErrorObject>("x".repeat(bytes)))
+        .method_with("wait", async |(): (), context: Context| {
+            while !context.session().is_closed() {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+            Ok::<_, ErrorObject>(())
+        })
         .method_with("push", async |push: Push, context: Context| {
             let text = "x".repeat(push.bytes);
             for _ in 0..push.messages {
@@ -108,5 +114,9 @@ impl Ground {
 
     pub(super) fn memory(&self) -> Anything<u64> {
         Ok(own_memory(self.process)?)
+    }
+
+    pub(super) fn time(&self) -> Anything<Duration> {
+        Ok(own_time(self.process)?)
     }
 }

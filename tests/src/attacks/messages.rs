@@ -25,6 +25,8 @@ const PUSHED: usize = 16 * 1024;
 const DISTINCT: usize = 16 * 1024;
 /// Messages in a batch; as many as may be.
 const BATCH: usize = 1024;
+/// Repetitions of a request in one round.
+const REPETITIONS: usize = 1000;
 /// FIN and the opcodes of RFC 6455, section 5.2.
 const TEXT: u8 = 0x81;
 const PING: u8 = 0x89;
@@ -194,6 +196,39 @@ pub(super) fn batches(field: &Field) -> Anything<Hold> {
     }
     let batches: Vec<u8> = (0..DISTINCT / BATCH).flat_map(|number| masked_frame(TEXT, batch(number).as_bytes())).collect();
     floods(field, "batches of 1,024 requests", &batches)
+}
+
+pub(super) fn repetitions_bound(peers: usize, in_force: &InForce) -> Bound {
+    Bound::of_each(peers, "transports", unread(in_force, 512, 512))
+}
+
+/// Repeats a request that is in flight, beside as many others as may be. Nothing is answered, so it is read on; each has to be told from all others.
+pub(super) fn repetitions(field: &Field) -> Anything<Hold> {
+    // The longest ids that there are, which differ at their ends.
+    let wait = |number: usize| format!(r#"{{"jsonrpc":"2.0","id":"1{number:0250}","method":"wait"}}"#);
+    let others = field.in_force.session.in_flight - 1;
+    let repetition: Vec<u8> = (0..REPETITIONS).flat_map(|_| masked_frame(TEXT, wait(others - 1).as_bytes())).collect();
+    let held = each(field.peers, || {
+        let mut peer = Peer::connect(field.address, "/");
+        for number in 0..others {
+            peer.text(&wait(number));
+        }
+        for _ in 0..field.rounds {
+            if !peer.bytes(&repetition) {
+                return Err("a peer that repeats itself was let go".into());
+            }
+        }
+        // What stands before it has been read.
+        match peer.call("ping", &json!({}))["result"]["value"].as_str() {
+            Some("pong") => Ok(peer),
+            _ => Err("a ping behind repetitions is not answered".into()),
+        }
+    })?;
+    let begun = format!("{} times one of {others} requests in flight", held.len() * field.rounds * REPETITIONS);
+    Ok(Hold::new(begun, move || {
+        drop(held);
+        Ok("passed over".into())
+    }))
 }
 
 pub(super) fn json_bound(peers: usize, in_force: &InForce) -> Bound {

@@ -53,7 +53,7 @@ pub struct Attack {
 }
 
 /// All there are.
-pub const ALL: [Attack; 10] = {
+pub const ALL: [Attack; 11] = {
     use connections as c;
     use messages as m;
     [
@@ -65,6 +65,7 @@ pub const ALL: [Attack; 10] = {
         attack("never-acknowledges", [(72, 1), (200, 1)], m::never_acknowledges_bound, m::never_acknowledges),
         attack("pings", [(2, 1), (16, 1)], m::pings_bound, m::pings),
         attack("batches", [(1, 1), (8, 20)], m::batches_bound, m::batches),
+        attack("repetitions", [(1, 2), (8, 20)], m::repetitions_bound, m::repetitions),
         attack("deep-json", [(1, 1), (8, 20)], m::json_bound, m::deep_json),
         attack("wide-json", [(1, 1), (8, 5)], m::json_bound, m::wide_json),
     ]
@@ -127,6 +128,8 @@ pub struct Report {
     pub memory: [u64; 3],
     /// How many bytes of growth are allowed.
     pub bound: Bound,
+    /// The processors' time that the server used, up to the attack's worst moment: for the attackers and for the good sessions.
+    pub time: Duration,
     /// Of the good sessions, before and during it.
     pub latency: [Latency; 2],
     /// Calls of the good sessions that had a wrong answer, or none.
@@ -157,6 +160,7 @@ impl fmt::Display for Report {
         writeln!(f, "  memory   before {before:.1}, peak {peak:.1}, after {after:.1} MiB")?;
         writeln!(f, "  bound    {:.1} MiB more: {}", mib(self.bound.bytes()), self.bound)?;
         writeln!(f, "  verdict  {:.1} MiB more, {verdict}", mib(self.growth()))?;
+        writeln!(f, "  time     {:.2} s of a processor", self.time.as_secs_f64())?;
         for (when, Latency { calls, p50, p99 }) in ["before", "during"].iter().zip(self.latency) {
             writeln!(f, "  echo     {when}: p50 {:.2} ms, p99 {:.2} ms, {calls} calls", p50.as_secs_f64() * 1e3, p99.as_secs_f64() * 1e3)?;
         }
@@ -176,7 +180,7 @@ pub async fn run(attack: &Attack, scale: Scale, program: &Path) -> Anything<Repo
     let standing = async || control.call::<usize>("sessions", ()).await.map_err(|error| error.to_string());
     let opened = standing().await?;
     good.are_served(SERVED * if scale == Scale::Full { 20 } else { 1 }).await?;
-    let (before, calm) = (ground.memory()?, good.latency());
+    let (before, used, calm) = (ground.memory()?, ground.time()?, good.latency());
 
     let (peak, stopped) = (Arc::new(AtomicU64::new(before)), Stopped::default());
     let looking = watch(ground.process, Arc::clone(&peak), stopped.clone());
@@ -186,6 +190,7 @@ pub async fn run(attack: &Attack, scale: Scale, program: &Path) -> Anything<Repo
     let field = Field { address: ground.address, peers, rounds, in_force };
     let begin = attack.begin;
     let hold = tokio::task::spawn_blocking(move || begin(&field)).await??;
+    let time = ground.time()?.saturating_sub(used);
     good.are_served(SERVED).await?;
     let got = tokio::task::spawn_blocking(hold.finish).await??;
     let attacked = good.latency();
@@ -205,7 +210,7 @@ pub async fn run(attack: &Attack, scale: Scale, program: &Path) -> Anything<Repo
     control.close().await;
     let wrong = good.stop().await?;
     let memory = [before, peak.load(Ordering::Relaxed).max(after), after];
-    Ok(Report { name: attack.name, story: format!("{}: {got}", hold.done), memory, bound, latency: [calm, attacked], wrong })
+    Ok(Report { name: attack.name, story: format!("{}: {got}", hold.done), memory, bound, time, latency: [calm, attacked], wrong })
 }
 
 /// Notes the most that the process has, until it is told to stop.

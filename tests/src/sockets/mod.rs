@@ -16,7 +16,7 @@ mod wire;
 
 pub use bad_server::{BadServer, Conversation};
 pub use both::{on_smol, on_smol_in_one_thread, on_smol_tls, on_tokio, on_tokio_in_one_thread, on_tokio_tls};
-pub use memory::own_memory;
+pub use memory::{own_memory, own_time};
 pub use peer::{Head, Peer, masked_frame};
 pub use proxy::{Direction, Fate, Proxy};
 pub use rig::Rig;
