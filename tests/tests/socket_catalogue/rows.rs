@@ -18,14 +18,40 @@ pub(crate) struct Row {
 pub(crate) enum Input {
     /// A client sends a text frame in its session.
     Text(String),
+    /// The same on a path of the strict dialect.
+    Strict(String),
+    /// A client with resumption sends a text frame in its session, after which two messages have been sent to it, of which it has acknowledged the first.
+    Resumable(String),
+    /// The same client comes over a new transport to this path, and sends these text frames. `SESSION` stands for its session; what is told is what the last of them gets.
+    Anew(&'static str, Vec<String>),
     /// A client sends these bytes in its session.
     Frames(Vec<u8>),
     /// A client sends these bytes, and then nothing, instead of a handshake.
     Head(String),
+    /// Another client comes than those for which there is room.
+    OneMore(Bound),
     /// A server answers the handshake so.
     Answer(&'static [u8]),
+    /// A server answers `connect` with these members.
+    Greeting(&'static str),
+    /// A server answers so when a client with resumption comes back, to which it has sent nothing and which has sent it one call.
+    Welcome(&'static str),
+    /// A server answers a call with these members.
+    Reply(&'static str),
     /// A server sends these bytes in a session.
     Served(Vec<u8>),
+}
+
+/// What there is a bound of.
+#[derive(Clone, Copy)]
+pub(crate) enum Bound {
+    Handshakes,
+    Transports,
+    Sessions,
+    /// How long a transport without a session may say nothing.
+    Silence,
+    /// Sessions that an address may guess.
+    Guesses,
 }
 
 /// What it gets.
@@ -33,22 +59,36 @@ pub(crate) enum Input {
 pub(crate) enum Gets {
     /// An error: the answer's id as JSON, its code, and what the message says. The session goes on.
     Error(&'static str, i64, &'static str),
+    /// The same as the only member of a batch.
+    ErrorInBatch(&'static str, i64, &'static str),
     /// No answer. The session goes on.
     Nothing,
     /// It is served as if nothing was wrong: the answer's id as JSON.
     Served(&'static str),
     /// A Close frame: its code, and its reason if that is laid down. The session can be resumed.
     Closed(u16, &'static str),
+    /// A Close frame, and the session is gone.
+    SessionClosed(u16, &'static str),
+    /// The same, behind an error with `data.type` RESUME_MISMATCH.
+    Mismatch,
     /// The end of the connection, without an answer of our own. The session can be resumed.
     Ended,
     /// An HTTP status, and the end of the connection.
     Status(u16),
     /// An error of `connect`, which says this.
     Refused(&'static str),
+    /// The client connects all the same.
+    Connected,
+    /// An error of the call, which says this. The client goes on.
+    CallFails(&'static str),
+    /// The client goes on with a new session, and the call that was in flight is interrupted.
+    Renewed,
     /// A Close frame with this code from the client, which then comes back to its session.
     Reconnected(u16),
     /// The client comes back to its session.
     ReconnectedSilently,
+    /// The client answers with an error, and goes on.
+    Refuted(&'static str, i64),
     /// The client passes over it.
     PassedOver,
 }
@@ -56,6 +96,10 @@ pub(crate) enum Gets {
 const JSON: &str = "protocol.md, 1";
 const SPEC: &str = "JSON-RPC 2.0, 4";
 const FRAMES: &str = "RFC 6455, 5";
+const METHODS: &str = "protocol.md, 3";
+const RESUMPTION: &str = "protocol.md, 6";
+const LIFE: &str = "protocol.md, 7";
+const HANDSHAKE: &str = "protocol.md, 9";
 
 /// The sections of the page, and their rows.
 pub(crate) fn sections() -> Vec<(&'static str, Vec<Row>)> {
@@ -63,20 +107,25 @@ pub(crate) fn sections() -> Vec<(&'static str, Vec<Row>)> {
         ("A client's text that is no JSON", no_json()),
         ("A client's JSON that is no request", no_request()),
         ("A client's request that cannot be done", not_done()),
+        ("A client's session", sessions()),
+        ("A client's resumption", resumptions()),
         ("A client's WebSocket frames", frames()),
         ("A client's handshake", heads()),
+        ("One client more than there is room for", bounds()),
         ("A server's handshake", answers()),
+        ("A server's answers", replies()),
         ("A server's frames and messages", served()),
     ]
 }
 
 fn text(name: &'static str, frame: &str, gets: Gets, rule: &'static str) -> Row {
-    let shown = if frame.is_empty() {
-        "an empty frame".to_owned()
-    } else {
-        format!("`{}`", frame.escape_debug().to_string().replace("\\\"", "\"").replace("\\'", "'").replace("\\\\", "\\"))
-    };
+    let shown = if frame.is_empty() { "an empty frame".to_owned() } else { shown(frame) };
     Row { name, shown, input: Input::Text(frame.to_owned()), gets, rule }
+}
+
+/// The text of a row as the page has it.
+fn shown(text: &str) -> String {
+    format!("`{}`", text.escape_debug().to_string().replace("\\\"", "\"").replace("\\'", "'").replace("\\\\", "\\"))
 }
 
 fn long(name: &'static str, shown: &str, frame: String, gets: Gets, rule: &'static str) -> Row {
@@ -98,8 +147,22 @@ fn no_json() -> Vec<Row> {
         text("single_quotes", "{'jsonrpc':'2.0'}", bad("at byte 1"), JSON),
         text("a_control_character_in_a_string", "\"\u{1}\"", bad("control"), JSON),
         text("half_a_batch", r#"[{"jsonrpc":"2.0","id":1,"method":"echo"},"#, bad("at byte"), JSON),
+        long("one_level_too_many", "a request with 127 levels in its params", levels("echo", 127), bad("deep"), JSON),
+        long(
+            "as_deep_as_it_goes",
+            "a request of nothing known with 126 levels in its params",
+            levels("no such", 126),
+            Gets::Error("1001", -32601, ""),
+            JSON,
+        ),
         long("ten_thousand_levels", "10,000 times `[`, and as many `]`", format!("{open}{close}"), bad("deep"), JSON),
     ]
+}
+
+/// A request whose params are arrays in arrays.
+fn levels(method: &str, depth: usize) -> String {
+    let (open, close) = ("[".repeat(depth), "]".repeat(depth));
+    format!(r#"{{"jsonrpc":"2.0","id":1001,"method":"{method}","params":{open}{close}}}"#)
 }
 
 fn no_request() -> Vec<Row> {
@@ -116,6 +179,20 @@ fn no_request() -> Vec<Row> {
         text("another_version", r#"{"jsonrpc":"1.0","id":1001,"method":"echo"}"#, bad("1001", "jsonrpc"), SPEC),
         text("a_version_that_is_a_number", r#"{"jsonrpc":2.0,"id":1001,"method":"echo"}"#, bad("1001", "jsonrpc"), SPEC),
         text("no_version", r#"{"id":1001,"method":"echo","params":{}}"#, Gets::Served("1001"), JSON),
+        Row {
+            name: "no_version_in_the_strict_dialect",
+            shown: shown(r#"{"id":1001,"method":"echo","params":{}}"#),
+            input: Input::Strict(r#"{"id":1001,"method":"echo","params":{}}"#.into()),
+            gets: bad("1001", "jsonrpc"),
+            rule: JSON,
+        },
+        text(
+            "params_that_are_a_number",
+            r#"{"jsonrpc":"2.0","id":1001,"method":"echo","params":5}"#,
+            Gets::Served("1001"),
+            "protocol.md, 2",
+        ),
+        text("an_id_that_is_a_list", r#"{"jsonrpc":"2.0","id":[1],"method":"echo"}"#, bad("null", "id"), SPEC),
         text("an_id_that_is_an_object", r#"{"jsonrpc":"2.0","id":{},"method":"echo"}"#, bad("null", "id"), SPEC),
         text("an_id_that_is_true", r#"{"jsonrpc":"2.0","id":true,"method":"echo"}"#, bad("null", "id"), SPEC),
         long(
@@ -125,8 +202,28 @@ fn no_request() -> Vec<Row> {
             bad("null", "id"),
             JSON,
         ),
+        text("a_batch_of_a_number", "[1]", Gets::ErrorInBatch("null", -32600, "object"), "JSON-RPC 2.0, 6"),
+        text("a_batch_in_a_batch", "[[]]", Gets::ErrorInBatch("null", -32600, "object"), "JSON-RPC 2.0, 6"),
+        text(
+            "a_batch_of_notifications",
+            r#"[{"jsonrpc":"2.0","method":"echo"},{"jsonrpc":"2.0","method":"no such"}]"#,
+            Gets::Nothing,
+            "JSON-RPC 2.0, 6",
+        ),
+        text(
+            "connect_in_a_batch",
+            r#"[{"jsonrpc":"2.0","id":1001,"method":"connect"}]"#,
+            Gets::ErrorInBatch("1001", -32600, "batch"),
+            RESUMPTION,
+        ),
         long("a_batch_of_1025", "a batch of 1,025 messages", format!("[{}1]", "1,".repeat(1024)), bad("null", ""), JSON),
         text("an_answer_to_nothing", r#"{"jsonrpc":"2.0","id":4711,"result":{}}"#, Gets::Nothing, "protocol.md, 1"),
+        text(
+            "an_answer_with_a_result_and_an_error",
+            r#"{"jsonrpc":"2.0","id":4711,"result":{},"error":{"code":1,"message":"m"}}"#,
+            Gets::Nothing,
+            JSON,
+        ),
         text("an_error_for_nobody", r#"{"jsonrpc":"2.0","id":null,"error":{"code":1,"message":"m"}}"#, Gets::Nothing, "protocol.md, 1"),
     ]
 }
@@ -138,12 +235,119 @@ fn not_done() -> Vec<Row> {
         text("another_case", r#"{"jsonrpc":"2.0","id":1001,"method":"Connect"}"#, bad(-32601, "Connect"), SPEC),
         text("a_param_of_another_type", r#"{"jsonrpc":"2.0","id":1001,"method":"add","params":{"a":"x","b":2}}"#, bad(-32602, "`a`"), SPEC),
         text("a_param_that_is_missing", r#"{"jsonrpc":"2.0","id":1001,"method":"add","params":{"a":1}}"#, bad(-32602, "`b`"), SPEC),
-        text(
-            "a_session_that_nobody_has",
-            r#"{"jsonrpc":"2.0","id":1001,"method":"connect","params":{"sessionId":"x"}}"#,
-            bad(40007, "reconnection error"),
-            "protocol.md, 3",
+        text("a_notification_of_nothing_known", r#"{"jsonrpc":"2.0","method":"no such"}"#, Gets::Nothing, SPEC),
+    ]
+}
+
+fn sessions() -> Vec<Row> {
+    const NOBODY: &str = "00000000-0000-4000-8000-000000000000";
+    let in_session = |name, method: &str, params: &str, gets| {
+        text(name, &format!(r#"{{"jsonrpc":"2.0","id":1001,"method":"{method}","params":{params}}}"#), gets, METHODS)
+    };
+    let wrong = |says| Gets::Error("1001", -32602, says);
+    let unknown = Gets::Error("1001", 40007, "reconnection error");
+    let connect = |id: u32, session: &str| request(id, "connect", &format!(r#"{{"sessionId":"{session}"}}"#));
+    let guesses: Vec<_> = (1..=8).map(|id| connect(id, NOBODY)).collect();
+    vec![
+        in_session("a_session_that_nobody_has", "connect", r#"{"sessionId":"x"}"#, unknown),
+        in_session("a_session_that_is_a_number", "connect", r#"{"sessionId":5}"#, wrong("sessionId")),
+        anew("a_session_of_another_path", "/second", &[connect(1001, SESSION)], unknown, METHODS),
+        Row {
+            name: "a_session_that_was_closed",
+            shown: format!("{}, then `connect` to the same session", shown(&request(1001, "closeSession", "{}"))),
+            input: Input::Resumable(request(1001, "closeSession", "{}")),
+            gets: Gets::SessionClosed(1000, ""),
+            rule: METHODS,
+        },
+        anew("a_goodbye_without_a_session", "/", &[request(1, "closeSession", "{}")], Gets::Closed(1000, ""), METHODS),
+        anew(
+            "a_request_of_a_session_that_nobody_has",
+            "/",
+            &[request(1001, "echo", &format!(r#"{{"sessionId":"{NOBODY}"}}"#))],
+            Gets::Served("1001"),
+            METHODS,
         ),
+        Row {
+            shown: "eight times `connect` with a session that nobody has".into(),
+            ..anew("eight_guesses", "/", &guesses, Gets::Closed(1008, "Too many unknown sessions"), METHODS)
+        },
+        in_session("an_interval_that_is_a_text", "ping", r#"{"interval":"x"}"#, wrong("interval")),
+        in_session("an_interval_before_now", "ping", r#"{"interval":-1}"#, wrong("interval")),
+        in_session("a_ping_with_a_session_that_nobody_has", "ping", &format!(r#"{{"sessionId":"{NOBODY}"}}"#), Gets::Served("1001")),
+    ]
+}
+
+/// What stands for the session of the row's client.
+pub(crate) const SESSION: &str = "SESSION";
+
+fn request(id: u32, method: &str, params: &str) -> String {
+    format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}","params":{params}}}"#)
+}
+
+fn anew(name: &'static str, path: &'static str, frames: &[String], gets: Gets, rule: &'static str) -> Row {
+    let frames = frames.to_vec();
+    let told: Vec<_> = frames.iter().map(|frame| shown(frame)).collect();
+    let mut shown = told.join(", then ");
+    if path != "/" {
+        shown.push_str(&format!(" to `{path}`"));
+    }
+    Row { name, shown, input: Input::Anew(path, frames), gets, rule }
+}
+
+/// The client has been sent two messages and has acknowledged the first; it has sent two.
+fn resumptions() -> Vec<Row> {
+    let first = |name, params: &str, gets| anew(name, "/", &[request(1001, "connect", params)], gets, RESUMPTION);
+    let wrong = |says| Gets::Error("1001", -32602, says);
+    let ping = |name, params: &str, gets| Row {
+        name,
+        shown: shown(&request(1001, "ping", params)),
+        input: Input::Resumable(request(1001, "ping", params)),
+        gets,
+        rule: RESUMPTION,
+    };
+    let back = |received: u32| format!(r#"{{"sessionId":"{SESSION}","resume":{{"received":{received}}}}}"#);
+    let gone = Gets::SessionClosed(1002, "Resumption mismatch");
+    vec![
+        first("an_offer_that_is_a_number", r#"{"resume":5}"#, wrong("resume.received")),
+        first("an_offer_without_a_number", r#"{"resume":{}}"#, wrong("resume.received")),
+        first("an_offer_with_a_text", r#"{"resume":{"received":"1"}}"#, wrong("resume.received")),
+        first("an_offer_below_nothing", r#"{"resume":{"received":-1}}"#, wrong("resume.received")),
+        first("an_offer_with_half_a_message", r#"{"resume":{"received":0.5}}"#, wrong("resume.received")),
+        first("an_offer_with_a_longest_message_that_is_a_text", r#"{"resume":{"received":0,"max":"x"}}"#, wrong("resume.max")),
+        first("messages_of_a_session_before_it_began", r#"{"resume":{"received":3}}"#, wrong("resume.received")),
+        anew(
+            "an_offer_behind_another_message",
+            "/",
+            &[request(1, "echo", "{}"), request(1001, "connect", r#"{"resume":{"received":0}}"#)],
+            Gets::Error("1001", -32600, "before any other message"),
+            RESUMPTION,
+        ),
+        first("an_offer_for_a_session_that_nobody_has", r#"{"sessionId":"x","resume":{"received":0}}"#, Gets::Error("1001", 40007, "")),
+        first("more_than_was_sent", &back(3), Gets::Mismatch),
+        first("less_than_was_acknowledged", &back(0), Gets::Mismatch),
+        anew(
+            "a_connect_that_was_overtaken",
+            "/",
+            &[request(0, "connect", &back(1))],
+            Gets::Closed(4104, "Connection closed for reconnection"),
+            RESUMPTION,
+        ),
+        ping("a_ping_for_more_than_was_sent", r#"{"received":3}"#, gone),
+        ping("a_ping_for_less_than_before", r#"{"received":0}"#, Gets::Served("1001")),
+        ping("a_ping_for_a_text", r#"{"received":"2"}"#, wrong("received")),
+        Row {
+            shown: "`connect` with `resume.max` 100, then a request with a longer answer".into(),
+            ..anew(
+                "an_answer_that_the_client_would_not_take",
+                "/",
+                &[
+                    request(1, "connect", r#"{"resume":{"received":0,"max":100}}"#),
+                    request(1001, "echo", &format!(r#"{{"text":"{}"}}"#, "x".repeat(100))),
+                ],
+                Gets::Error("1001", -32603, "100"),
+                RESUMPTION,
+            )
+        },
     ]
 }
 
@@ -255,6 +459,17 @@ fn heads() -> Vec<Row> {
     ]
 }
 
+fn bounds() -> Vec<Row> {
+    let row = |name, shown: &str, bound, gets, rule| Row { name, shown: shown.into(), input: Input::OneMore(bound), gets, rule };
+    vec![
+        row("one_handshake_too_many", "a connection more than may be in their handshake", Bound::Handshakes, Gets::Status(503), HANDSHAKE),
+        row("one_transport_too_many", "a transport more than there may be", Bound::Transports, Gets::Closed(1013, ""), HANDSHAKE),
+        row("one_session_too_many", "a session more than there may be", Bound::Sessions, Gets::Closed(1013, ""), HANDSHAKE),
+        row("silence", "a transport without a session that says nothing", Bound::Silence, Gets::Closed(1008, ""), HANDSHAKE),
+        row("one_guess_too_many", "more unknown sessions than one address may name", Bound::Guesses, Gets::Closed(1008, ""), METHODS),
+    ]
+}
+
 fn answers() -> Vec<Row> {
     let row = |name, shown: &str, bytes, says| Row {
         name,
@@ -276,6 +491,52 @@ fn answers() -> Vec<Row> {
             "",
         ),
     ]
+}
+
+fn replies() -> Vec<Row> {
+    let greeting =
+        |name, members, gets, rule| Row { name, shown: format!("to `connect`: `{members}`"), input: Input::Greeting(members), gets, rule };
+    let welcome = |name, members| Row {
+        name,
+        shown: format!("to `connect` of a client that comes back: `{members}`"),
+        input: Input::Welcome(members),
+        gets: Gets::Renewed,
+        rule: RESUMPTION,
+    };
+    let reply = |name, members, says| Row {
+        name,
+        shown: format!("to a call: `{members}`"),
+        input: Input::Reply(members),
+        gets: Gets::CallFails(says),
+        rule: JSON,
+    };
+    vec![
+        greeting("a_greeting_without_a_session", r#""result":{"value":"OK"}"#, Gets::Connected, LIFE),
+        greeting("a_greeting_that_is_null", r#""result":null"#, Gets::Connected, LIFE),
+        greeting("a_server_without_sessions", r#""error":{"code":-32601,"message":"m"}"#, Gets::Connected, LIFE),
+        greeting("a_refusal", r#""error":{"code":-32000,"message":"not today"}"#, Gets::Refused("not today"), LIFE),
+        greeting("a_greeting_and_a_refusal", r#""result":{},"error":null"#, Gets::Refused(""), JSON),
+        greeting("a_refusal_without_a_code", r#""error":{}"#, Gets::Refused(""), JSON),
+        greeting(
+            "messages_received_before_any_was_sent",
+            r#""result":{"value":"OK","sessionId":"S","resume":{"received":5}}"#,
+            Gets::Refused(""),
+            RESUMPTION,
+        ),
+        welcome("a_server_that_has_forgotten", r#""error":{"code":40007,"message":"reconnection error"}"#),
+        welcome("more_received_than_was_sent", r#""result":{"value":"reconnection successful","sessionId":"S","resume":{"received":2}}"#),
+        welcome("another_session", r#""result":{"value":"reconnection successful","sessionId":"T","resume":{"received":0}}"#),
+        reply("a_result_and_an_error", r#""result":1,"error":{"code":1,"message":"m"}"#, "both result and error"),
+        reply("an_error_beside_null", r#""result":null,"error":{"code":1,"message":"m"}"#, "both result and error"),
+        reply("an_error_that_is_a_text", r#""error":"no""#, "error must be an object"),
+        reply("an_error_without_a_code", r#""error":{"message":"m"}"#, "error.code must be an integer"),
+        reply("a_result_of_another_type", r#""result":{"value":"five"}"#, "unexpected result"),
+    ]
+}
+
+/// A server's text frame.
+fn unmasked(text: &str) -> Vec<u8> {
+    [&[0x81, u8::try_from(text.len()).unwrap()], text.as_bytes()].concat()
 }
 
 fn served() -> Vec<Row> {
@@ -307,8 +568,22 @@ fn served() -> Vec<Row> {
             Gets::Reconnected(1002),
             FRAMES,
         ),
-        row("no_json_of_the_server", "`{`", b"\x81\x01{", Gets::PassedOver, JSON),
-        row("an_empty_batch_of_the_server", "`[]`", b"\x81\x02[]", Gets::PassedOver, JSON),
+        row("no_json_of_the_server", "`{`", b"\x81\x01{", Gets::Refuted("null", -32700), JSON),
+        row("an_empty_batch_of_the_server", "`[]`", b"\x81\x02[]", Gets::Refuted("null", -32600), JSON),
+        row(
+            "a_server_that_connects",
+            r#"`{"jsonrpc":"2.0","id":1,"method":"connect"}`"#,
+            &unmasked(r#"{"jsonrpc":"2.0","id":1,"method":"connect"}"#),
+            Gets::Refuted("1", -32601),
+            METHODS,
+        ),
+        row(
+            "a_server_that_calls_what_is_not_there",
+            r#"`{"jsonrpc":"2.0","id":1,"method":"no such"}`"#,
+            &unmasked(r#"{"jsonrpc":"2.0","id":1,"method":"no such"}"#),
+            Gets::Refuted("1", -32601),
+            SPEC,
+        ),
         row(
             "an_answer_to_nothing_asked",
             r#"`{"jsonrpc":"2.0","id":4711,"result":{}}`"#,

@@ -1,0 +1,251 @@
+//! A server, and a client that does what it should not.
+
+use crate::rows::{Bound, Gets, Input, Row, SESSION};
+use bowline::{Context, Dialect, ErrorObject, Json, PathOptions, Router, Runtime, ServerLimits};
+use bowline_tests::sockets::{PATIENCE, Peer, Rig, until};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+use tungstenite::Message;
+
+const NOBODY: &str = "00000000-0000-4000-8000-000000000000";
+
+pub(crate) async fn check(runtime: &impl Runtime, row: &Row) {
+    let mut limits = ServerLimits::new();
+    match &row.input {
+        Input::Text(frame) => in_session(serve(runtime, limits).await, "/", row, |peer| peer.text(frame)),
+        Input::Strict(frame) => in_session(serve(runtime, limits).await, "/strict", row, |peer| peer.text(frame)),
+        Input::Frames(bytes) => in_session(serve(runtime, limits).await, "/", row, |peer| {
+            // The server may hang up before it has read all of them.
+            peer.bytes(bytes);
+        }),
+        Input::Resumable(frame) => {
+            let address = serve(runtime, limits).await;
+            let (mut peer, session) = resumable(address);
+            peer.text(frame);
+            check_answer(address, "/", peer, &session, row.gets);
+        }
+        Input::Anew(path, frames) => {
+            let address = serve(runtime, limits).await;
+            // It stays where it is: a connection may have been lost that nobody has missed yet.
+            let (_old, session) = resumable(address);
+            anew(address, path, frames, &session, row.gets);
+        }
+        Input::Head(bytes) => {
+            limits.handshake_timeout = Duration::from_millis(500);
+            let address = serve(runtime, limits).await;
+            let mut stream = Peer::open(address).unwrap();
+            // The server may answer before it has read all.
+            let _ = stream.write_all(bytes.as_bytes());
+            let Gets::Status(status) = row.gets else { panic!("a handshake gets a status") };
+            assert_eq!(Peer::read_head(&mut stream).unwrap().status, status);
+            let _ = stream.read_to_end(&mut Vec::new());
+            greeted(address, "/");
+        }
+        Input::OneMore(bound) => {
+            let limits = &mut limits;
+            match bound {
+                Bound::Handshakes => limits.max_handshakes = 1,
+                Bound::Transports => limits.max_connections = 1,
+                Bound::Sessions => limits.max_sessions = 1,
+                Bound::Silence => limits.silence_timeout = Duration::from_millis(20),
+                Bound::Guesses => (limits.failed_connects, limits.failed_connects_per_second) = (1, 1),
+            }
+            one_more(serve(runtime, limits.clone()).await, *bound, row.gets).await;
+        }
+        Input::Answer(_) | Input::Greeting(_) | Input::Welcome(_) | Input::Reply(_) | Input::Served(_) => panic!("that is a server"),
+    }
+}
+
+#[derive(Deserialize)]
+struct Add {
+    a: i64,
+    b: i64,
+}
+
+async fn serve(runtime: &impl Runtime, limits: ServerLimits) -> SocketAddr {
+    let router = || {
+        Router::new()
+            .method("add", async |p: Add| Ok::<_, ErrorObject>(p.a + p.b))
+            .raw("echo", async |params: Option<Json<'static>>, _: Context| Ok::<_, ErrorObject>(params))
+    };
+    let server = runtime.server().path("/", router()).path("/second", router());
+    let server = server.path_with("/strict", PathOptions::new().dialect(Dialect::Strict), router());
+    runtime.serve(server.limits(limits).bind("127.0.0.1:0").await.unwrap()).0
+}
+
+/// A peer with a session that works.
+fn greeted(address: SocketAddr, path: &str) -> (Peer, String) {
+    let mut peer = Peer::connect(address, path);
+    let session = peer.greet();
+    works(&mut peer);
+    (peer, session)
+}
+
+fn works(peer: &mut Peer) {
+    let result = &peer.call("add", &json!({ "a": 1, "b": 2 }))["result"];
+    assert_eq!(result.get("value").unwrap_or(result), 3);
+}
+
+/// A peer with resumption, which has been sent two messages and has acknowledged the first.
+fn resumable(address: SocketAddr) -> (Peer, String) {
+    let mut peer = Peer::connect(address, "/");
+    let result = peer.call("connect", &json!({ "resume": { "received": 0 } }))["result"].clone();
+    works(&mut peer);
+    assert_eq!(peer.call("ping", &json!({ "received": 1 }))["result"]["value"], "pong");
+    works(&mut peer);
+    (peer, result["sessionId"].as_str().unwrap().to_owned())
+}
+
+/// What a peer gets that comes back to the session.
+fn resume(address: SocketAddr, path: &str, session: &str) -> Value {
+    Peer::connect(address, path).resume(session)
+}
+
+fn is_there(address: SocketAddr, path: &str, session: &str) {
+    assert_eq!(resume(address, path, session)["result"]["value"], "reconnection successful");
+}
+
+fn in_session(address: SocketAddr, path: &str, row: &Row, act: impl FnOnce(&mut Peer)) {
+    let (mut peer, session) = greeted(address, path);
+    act(&mut peer);
+    check_answer(address, path, peer, &session, row.gets);
+}
+
+fn anew(address: SocketAddr, path: &str, frames: &[String], session: &str, gets: Gets) {
+    let mut peer = Peer::connect(address, path);
+    let (last, others) = frames.split_last().unwrap();
+    let wanted = |frame: &str| frame.replace(SESSION, session);
+    for frame in others {
+        peer.text(&wanted(frame));
+        peer.read();
+    }
+    peer.text(&wanted(last));
+    check_answer(address, "/", peer, session, gets);
+}
+
+/// `peer` has done it, in `session` or on its way there: what comes next is what it gets.
+fn check_answer(address: SocketAddr, path: &str, mut peer: Peer, session: &str, gets: Gets) {
+    match gets {
+        Gets::Error(id, code, says) => {
+            is_error(&peer.read(), id, code, says);
+            works(&mut peer);
+        }
+        Gets::ErrorInBatch(id, code, says) => {
+            let answers = peer.read();
+            assert_eq!(answers.as_array().map(Vec::len), Some(1), "{answers}");
+            is_error(&answers[0], id, code, says);
+            works(&mut peer);
+        }
+        Gets::Served(id) => {
+            let answer = peer.read();
+            assert_eq!(answer["id"], serde_json::from_str::<Value>(id).unwrap(), "{answer}");
+            assert!(answer.get("result").is_some(), "{answer}");
+            works(&mut peer);
+        }
+        Gets::Nothing => {
+            // The next frame is the answer to what comes next.
+            let id = peer.request("add", &json!({ "a": 1, "b": 2 }));
+            assert_eq!(peer.read()["id"], id);
+        }
+        Gets::Closed(code, reason) => {
+            is_closed(&mut peer, code, reason);
+            is_there(address, path, session);
+        }
+        Gets::Ended => {
+            assert_eq!(peer.closed(), None);
+            is_there(address, path, session);
+        }
+        Gets::Mismatch => {
+            let answer = peer.read();
+            is_error(&answer, "1001", 40007, "");
+            assert_eq!(answer["error"]["data"]["type"], "RESUME_MISMATCH");
+            is_gone(address, peer, session, (1002, "Resumption mismatch"));
+        }
+        Gets::SessionClosed(code, reason) => is_gone(address, peer, session, (code, reason)),
+        Gets::Status(_)
+        | Gets::Refused(_)
+        | Gets::Connected
+        | Gets::CallFails(_)
+        | Gets::Renewed
+        | Gets::Reconnected(_)
+        | Gets::ReconnectedSilently
+        | Gets::Refuted(..)
+        | Gets::PassedOver => panic!("no such thing"),
+    }
+    drop(greeted(address, path));
+}
+
+fn is_error(answer: &Value, id: &str, code: i64, says: &str) {
+    let id: Value = serde_json::from_str(id).unwrap();
+    assert_eq!((&answer["error"]["code"], &answer["id"], &answer["jsonrpc"]), (&json!(code), &id, &json!("2.0")), "{answer}");
+    assert!(answer["error"]["message"].as_str().unwrap().contains(says), "{answer}");
+}
+
+fn is_closed(peer: &mut Peer, code: u16, reason: &str) {
+    let (seen, said) = peer.closed().expect("a Close frame");
+    assert_eq!(seen, code, "{said}");
+    assert!(reason.is_empty() || said == reason, "{said}");
+}
+
+fn is_gone(address: SocketAddr, mut peer: Peer, session: &str, (code, reason): (u16, &str)) {
+    is_closed(&mut peer, code, reason);
+    assert_eq!(resume(address, "/", session)["error"]["code"], 40007);
+}
+
+async fn one_more(address: SocketAddr, bound: Bound, gets: Gets) {
+    match (bound, gets) {
+        (Bound::Handshakes, Gets::Status(status)) => one_more_handshake(address, status).await,
+        (Bound::Transports, Gets::Closed(code, reason)) => {
+            let (mut first, _) = greeted(address, "/");
+            is_closed(&mut Peer::connect(address, "/"), code, reason);
+            works(&mut first);
+        }
+        (Bound::Sessions, Gets::Closed(code, reason)) => {
+            let (mut first, _) = greeted(address, "/");
+            let mut second = Peer::connect(address, "/");
+            second.request("connect", &json!({}));
+            is_closed(&mut second, code, reason);
+            works(&mut first);
+        }
+        (Bound::Silence, Gets::Closed(code, reason)) => is_closed(&mut Peer::connect(address, "/"), code, reason),
+        (Bound::Guesses, Gets::Closed(code, reason)) => {
+            let (mut first, _) = greeted(address, "/");
+            // So many that what is forgiven meanwhile does not matter.
+            let mut peers: Vec<_> = (0..40).map(|_| Peer::connect(address, "/")).collect();
+            for peer in &mut peers {
+                peer.request("connect", &json!({ "sessionId": NOBODY }));
+            }
+            let closed = peers.iter_mut().find_map(|peer| match peer.message_in() {
+                Message::Close(close) => close,
+                Message::Text(_) | Message::Binary(_) | Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => None,
+            });
+            let closed = closed.expect("one of them was one too many");
+            assert_eq!(u16::from(closed.code), code);
+            assert!(closed.reason.as_str().contains(reason), "{closed:?}");
+            works(&mut first);
+        }
+        (Bound::Handshakes | Bound::Transports | Bound::Sessions | Bound::Silence | Bound::Guesses, _) => panic!("no such thing"),
+    }
+}
+
+async fn one_more_handshake(address: SocketAddr, status: u16) {
+    let waiting = [Peer::open(address).unwrap(), Peer::open(address).unwrap()];
+    let (send, answers) = mpsc::channel();
+    for stream in &waiting {
+        let (mut stream, send) = (stream.try_clone().unwrap(), send.clone());
+        thread::spawn(move || send.send(Peer::read_head(&mut stream).map(|head| head.status)));
+    }
+    // Which of them is one too many they have settled among themselves.
+    assert_eq!(answers.recv_timeout(PATIENCE).unwrap().unwrap(), status);
+    for stream in waiting {
+        // The thread has the other handle.
+        let _ = stream.shutdown(Shutdown::Both);
+    }
+    // The places are free when the server has seen those connections end.
+    until(|| Peer::handshake(address, "/", &[]).map_or(0, |(head, _)| head.status) == 101).await;
+}
