@@ -2,18 +2,15 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "in a test a panic is the failure")]
 
 use async_channel::{Receiver, Sender, unbounded};
-use bowline::{
-    BoxStream, CloseReason, ErrorObject, Handler, HandlerError, PathOptions, Router, Runtime, ServerLimits, Session, Transaction,
-};
-use bowline_tests::sockets::{Peer, Rig, masked_frame, on_smol_in_one_thread, on_tokio_in_one_thread, soon, until};
+use bowline::{CloseReason, ErrorObject, Handler, HandlerError, PathOptions, Router, Runtime, ServerLimits, Session, Transaction};
+use bowline_tests::sockets::{Over, Peer, Rig, masked_frame, on_smol_in_one_thread, on_tokio_in_one_thread, soon, until};
 use serde_json::json;
-use std::future::Future;
 use std::io::{self, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tungstenite::Message;
 
 const NOBODY: &str = "6d4f0d2e-6ab1-4b5e-9c1e-1f0d2e6ab14b";
@@ -134,47 +131,17 @@ async fn who_keeps_the_most_is_let_go_when_all_together_keep_too_much(runtime: i
     assert_eq!(handle.session_count(), 1);
 }
 
-/// A runtime without file descriptors, at first.
-#[derive(Clone)]
-struct Exhausted<R> {
-    runtime: R,
-    failures: Arc<AtomicUsize>,
-}
-
-impl<R: Runtime> Runtime for Exhausted<R> {
-    type Listener = R::Listener;
-    type Timer = R::Timer;
-
-    fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
-        self.runtime.spawn(future);
-    }
-
-    fn timer(&self, at: Instant) -> R::Timer {
-        self.runtime.timer(at)
-    }
-
-    async fn bind(&self, address: &str) -> io::Result<(R::Listener, SocketAddr)> {
-        self.runtime.bind(address).await
-    }
-
-    async fn accept(&self, listener: &R::Listener) -> io::Result<(BoxStream, Option<SocketAddr>)> {
-        let fails = self.failures.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
-        if fails.is_ok() {
-            return Err(io::Error::other("too many open files"));
-        }
-        self.runtime.accept(listener).await
-    }
-
-    async fn connect(&self, host: &str, port: u16) -> io::Result<BoxStream> {
-        self.runtime.connect(host, port).await
-    }
-}
-
 async fn errors_of_accept_do_not_end_the_server(runtime: impl Runtime) {
-    let runtime = Exhausted { runtime, failures: Arc::new(AtomicUsize::new(4)) };
+    // Without file descriptors, at first.
+    let failures = Arc::new(AtomicUsize::new(4));
+    let left = Arc::clone(&failures);
+    let runtime = Over::plain(runtime).before_accept(move || {
+        let fails = left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+        if fails.is_ok() { Err(io::Error::other("too many open files")) } else { Ok(()) }
+    });
     let (address, _server) = runtime.serve(runtime.server().path("/", echo()).bind("127.0.0.1:0").await.unwrap());
     answers(&mut Peer::connect(address, "/"));
-    assert_eq!(runtime.failures.load(Ordering::SeqCst), 0);
+    assert_eq!(failures.load(Ordering::SeqCst), 0);
 }
 
 async fn a_full_server_tells_who_comes_to_try_again_later(runtime: impl Runtime) {

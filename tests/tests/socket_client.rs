@@ -3,67 +3,16 @@
 
 use async_channel::{Receiver, unbounded};
 use bowline::{
-    BoxStream, CallError, Client, ClientBuilder, CloseReason, ConnectError, ConnectionEvent, Context, Dialect, ErrorObject, FirstConnect,
+    CallError, Client, ClientBuilder, CloseReason, ConnectError, ConnectionEvent, Context, Dialect, ErrorObject, FirstConnect,
     HandlerError, InFlight, NotifyError, Reconnect, Router, Runtime, ServerHandle, SessionKept,
 };
-use bowline_tests::sockets::{BadServer, Certificate, Proxy, Rig, Watched, Wire, soon, wait_for};
+use bowline_tests::sockets::{BadServer, Over, Proxy, Rig, Wire, soon, wait_for};
 use futures_util::future::{self, RemoteHandle};
 use serde_json::{Value, json};
-use std::future::Future;
-use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tungstenite::Message;
-
-/// A runtime that knows how many of its tasks have not ended.
-#[derive(Clone)]
-struct Counted<R> {
-    runtime: R,
-    tasks: Arc<Watched<usize>>,
-}
-
-impl<R: Runtime> Runtime for Counted<R> {
-    type Listener = R::Listener;
-    type Timer = R::Timer;
-
-    fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
-        struct Alive(Arc<Watched<usize>>);
-        impl Drop for Alive {
-            fn drop(&mut self) {
-                self.0.update(|alive| *alive -= 1);
-            }
-        }
-        self.tasks.update(|alive| *alive += 1);
-        let alive = Alive(Arc::clone(&self.tasks));
-        self.runtime.spawn(async move {
-            let _alive = alive;
-            future.await;
-        });
-    }
-
-    fn timer(&self, at: Instant) -> R::Timer {
-        self.runtime.timer(at)
-    }
-
-    async fn bind(&self, address: &str) -> io::Result<(R::Listener, SocketAddr)> {
-        self.runtime.bind(address).await
-    }
-
-    async fn accept(&self, listener: &R::Listener) -> io::Result<(BoxStream, Option<SocketAddr>)> {
-        self.runtime.accept(listener).await
-    }
-
-    async fn connect(&self, host: &str, port: u16) -> io::Result<BoxStream> {
-        self.runtime.connect(host, port).await
-    }
-}
-
-impl<R: Wire> Wire for Counted<R> {
-    fn certificate(&self) -> Option<&'static Certificate> {
-        self.runtime.certificate()
-    }
-}
 
 const SESSION: &str = "00000000-0000-4000-8000-000000000001";
 const BACK: ConnectionEvent = ConnectionEvent::Reconnected(SessionKept::Same);
@@ -265,14 +214,14 @@ async fn it_can_be_closed_in_every_state(runtime: impl Wire) {
 
 async fn a_client_that_is_dropped_leaves_no_task_behind(runtime: impl Wire) {
     let server = Server::start(&runtime).await;
-    let counted = Counted { runtime, tasks: Arc::default() };
+    let counted = Over::same(runtime);
     let client = server.client(&counted).connect().await.unwrap();
     let (mut events, held) = (client.events(), started::<()>(&counted, &client, "hold"));
     soon(server.held.recv()).await.unwrap();
     drop(client);
     wait_for(&mut events, |event| *event == ConnectionEvent::Closed(CloseReason::Application)).await;
     assert_eq!(held.await, Err(CallError::Closed));
-    soon(counted.tasks.wait_for(|alive| *alive == 0)).await;
+    soon(counted.tasks().wait_for(|alive| *alive == 0)).await;
 }
 
 async fn a_server_that_never_answers_costs_time_and_nothing_else(runtime: impl Runtime) {

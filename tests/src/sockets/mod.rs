@@ -7,6 +7,7 @@
 mod bad_server;
 mod both;
 mod memory;
+mod over;
 mod peer;
 mod proxy;
 mod rig;
@@ -17,11 +18,12 @@ mod wire;
 pub use bad_server::{BadServer, Conversation};
 pub use both::{on_smol, on_smol_in_one_thread, on_smol_tls, on_tokio, on_tokio_in_one_thread, on_tokio_tls};
 pub use memory::{own_memory, own_time};
+pub use over::Over;
 pub use peer::{Head, Peer, masked_frame};
 pub use proxy::{Direction, Fate, Proxy};
 pub use rig::Rig;
 pub use watched::Watched;
-pub use wire::{Certificate, Connection, Opener, Over, Wire};
+pub use wire::{Certificate, Connection, Opener, Wire};
 
 use bowline::{BoundServer, ConnectionEvent, Events, ServerHandle};
 use bowline_tokio::TokioRuntime;

@@ -44,6 +44,14 @@ impl<T> Watched<T> {
         .await;
     }
 
+    /// What it is now.
+    pub fn get(&self) -> T
+    where
+        T: Copy,
+    {
+        self.lock().value
+    }
+
     fn lock(&self) -> MutexGuard<'_, State<T>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

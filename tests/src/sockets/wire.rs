@@ -1,7 +1,7 @@
 //! The same scenario, with TLS and without.
 
 use super::peer::{Head, Peer, ask};
-use bowline::{BoundServer, BoxStream, ClientBuilder, ClientTls, Runtime, Server, ServerTls};
+use bowline::{BoundServer, ClientBuilder, ClientTls, Runtime, Server, ServerTls};
 use bowline_smol::SmolRuntime;
 use bowline_tokio::TokioRuntime;
 use futures_rustls::pki_types::ServerName;
@@ -12,16 +12,14 @@ use std::fmt::Debug;
 use std::future::Future;
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
 
 /// A blocking connection of a [`Peer`], with TLS or without.
 pub trait Connection: Read + Write + Send + Debug {}
 
 impl<S: Read + Write + Send + Debug> Connection for S {}
 
-/// A runtime whose servers and clients meet over `ws://`, or over `wss://`, as [`Over`] says. A scenario that takes this, and not a bare [`Runtime`], can be run over both.
+/// A runtime whose servers and clients meet over `ws://`, or over `wss://`, as [`Over`](super::Over) says. A scenario that takes this, and not a bare [`Runtime`], can be run over both.
 pub trait Wire: Runtime {
     /// The certificate of its servers, which its clients trust; `None` for `ws://`.
     fn certificate(&self) -> Option<&'static Certificate> {
@@ -115,7 +113,7 @@ pub struct Certificate {
 }
 
 impl Certificate {
-    fn the_one() -> &'static Self {
+    pub(super) fn the_one() -> &'static Self {
         static CERTIFICATE: OnceLock<Certificate> = OnceLock::new();
         CERTIFICATE.get_or_init(|| {
             let key = KeyPair::generate().expect("a key");
@@ -132,63 +130,5 @@ impl Certificate {
                 .with_no_client_auth();
             Self { pem: certificate.pem(), server, peer: Arc::new(peer) }
         })
-    }
-}
-
-/// Any runtime, and its [`Wire`].
-#[derive(Clone, Debug)]
-pub struct Over<R> {
-    runtime: R,
-    tls: bool,
-    used: Arc<AtomicBool>,
-}
-
-impl<R: Runtime> Over<R> {
-    /// `ws://` over `runtime`.
-    pub fn plain(runtime: R) -> Self {
-        Self { runtime, tls: false, used: Arc::default() }
-    }
-
-    /// `wss://` over `runtime`.
-    pub fn tls(runtime: R) -> Self {
-        Self { runtime, tls: true, used: Arc::default() }
-    }
-
-    /// Whether anything has asked for the certificate: a scenario that has not runs over `ws://`.
-    #[must_use]
-    pub fn was_used(&self) -> bool {
-        self.used.load(Ordering::Relaxed)
-    }
-}
-
-impl<R: Runtime> Wire for Over<R> {
-    fn certificate(&self) -> Option<&'static Certificate> {
-        self.used.store(true, Ordering::Relaxed);
-        self.tls.then(Certificate::the_one)
-    }
-}
-
-impl<R: Runtime> Runtime for Over<R> {
-    type Listener = R::Listener;
-    type Timer = R::Timer;
-
-    fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
-        self.runtime.spawn(future);
-    }
-
-    fn timer(&self, at: Instant) -> R::Timer {
-        self.runtime.timer(at)
-    }
-
-    async fn bind(&self, address: &str) -> io::Result<(R::Listener, SocketAddr)> {
-        self.runtime.bind(address).await
-    }
-
-    async fn accept(&self, listener: &R::Listener) -> io::Result<(BoxStream, Option<SocketAddr>)> {
-        self.runtime.accept(listener).await
-    }
-
-    async fn connect(&self, host: &str, port: u16) -> io::Result<BoxStream> {
-        self.runtime.connect(host, port).await
     }
 }
