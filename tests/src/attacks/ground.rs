@@ -1,19 +1,10 @@
 //! The server under attack: a process of its own, so that its memory is its own.
 
 use super::Anything;
-use crate::sockets::{own_memory, own_time, run};
+use crate::sockets::{run, stay};
 use bowline_tokio::{Context, ErrorObject, Json, Limits, PathOptions, Router, ServerLimits};
 use serde::Deserialize;
-use std::io::Read;
-use std::net::{Ipv4Addr, SocketAddr};
-use std::path::Path;
-use std::process::Stdio;
 use std::time::Duration;
-use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::{Child, Command};
-
-/// How a program is told to be the server: [`serve`].
-pub const SERVE: &str = "--serve";
 
 /// The bounds in force. Those of the server are smaller than its defaults, so that an attack reaches them.
 #[derive(Clone, Debug)]
@@ -52,7 +43,7 @@ struct Push {
     bytes: usize,
 }
 
-/// Serves until the standard input ends: with whoever started this process it ends, too. Prints its port first.
+/// Serves as long as [`stay`] stays.
 ///
 /// # Errors
 ///
@@ -88,35 +79,5 @@ pub async fn serve() -> Anything<()> {
     });
     let (address, server) = run(server.path("/control", control).bind("127.0.0.1:0").await?);
     sessions.send_replace(Some(server));
-    println!("{}", address.port());
-    tokio::task::spawn_blocking(|| std::io::stdin().read(&mut [0])).await??;
-    Ok(())
-}
-
-/// The process in which the server runs. It ends with this value.
-#[derive(Debug)]
-pub(super) struct Ground {
-    _child: Child,
-    pub(super) process: u32,
-    pub(super) address: SocketAddr,
-}
-
-impl Ground {
-    /// Runs `program` as the server.
-    pub(super) async fn start(program: &Path) -> Anything<Self> {
-        let mut command = Command::new(program);
-        let mut child = command.arg(SERVE).stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true).spawn()?;
-        let out = child.stdout.take().ok_or("the server has no output")?;
-        let line = BufReader::new(out).lines().next_line().await?.ok_or("the server did not start")?;
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, line.parse()?));
-        Ok(Self { process: child.id().ok_or("the server has ended")?, _child: child, address })
-    }
-
-    pub(super) fn memory(&self) -> Anything<u64> {
-        Ok(own_memory(self.process)?)
-    }
-
-    pub(super) fn time(&self) -> Anything<Duration> {
-        Ok(own_time(self.process)?)
-    }
+    Ok(tokio::task::spawn_blocking(move || stay(address)).await??)
 }

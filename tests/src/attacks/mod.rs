@@ -11,10 +11,10 @@ mod messages;
 
 pub use bound::Bound;
 pub use good::Latency;
-pub use ground::{InForce, SERVE, serve};
+pub use ground::{InForce, serve};
 
+use crate::sockets::{Apart, own_memory};
 use good::Good;
-use ground::Ground;
 use std::error::Error;
 use std::fmt;
 use std::net::SocketAddr;
@@ -168,26 +168,26 @@ impl fmt::Display for Report {
     }
 }
 
-/// Attacks a server, which `program` is when it is called with [`SERVE`].
+/// Attacks a server, which `program` is when it is called with [`SERVE`](crate::sockets::SERVE).
 ///
 /// # Errors
 ///
 /// If the server ends, if a good session is not served, or if the attackers get what they must not.
 pub async fn run(attack: &Attack, scale: Scale, program: &Path) -> Anything<Report> {
-    let ground = Ground::start(program).await?;
-    let good = Good::start(ground.address).await?;
-    let control = bowline_tokio::client(&format!("ws://{}/control", ground.address)).connect().await?;
+    let ground = Apart::start(program, &[])?;
+    let good = Good::start(ground.address()).await?;
+    let control = bowline_tokio::client(&format!("ws://{}/control", ground.address())).connect().await?;
     let standing = async || control.call::<usize>("sessions", ()).await.map_err(|error| error.to_string());
     let opened = standing().await?;
     good.are_served(SERVED * if scale == Scale::Full { 20 } else { 1 }).await?;
     let (before, used, calm) = (ground.memory()?, ground.time()?, good.latency());
 
     let (peak, stopped) = (Arc::new(AtomicU64::new(before)), Stopped::default());
-    let looking = watch(ground.process, Arc::clone(&peak), stopped.clone());
+    let looking = watch(ground.process(), Arc::clone(&peak), stopped.clone());
     let in_force = InForce::new();
     let (peers, rounds) = attack.size[usize::from(scale == Scale::Full)];
     let bound = (attack.bound)(peers, &in_force);
-    let field = Field { address: ground.address, peers, rounds, in_force };
+    let field = Field { address: ground.address(), peers, rounds, in_force };
     let begin = attack.begin;
     let hold = tokio::task::spawn_blocking(move || begin(&field)).await??;
     let time = ground.time()?.saturating_sub(used);
@@ -206,7 +206,7 @@ pub async fn run(attack: &Attack, scale: Scale, program: &Path) -> Anything<Repo
     let after = ground.memory()?;
     stopped.set();
     looking.join().map_err(|_| "nobody looked at the memory")??;
-    good::a_new_one_is_served(ground.address).await?;
+    good::a_new_one_is_served(ground.address()).await?;
     control.close().await;
     let wrong = good.stop().await?;
     let memory = [before, peak.load(Ordering::Relaxed).max(after), after];
@@ -217,7 +217,7 @@ pub async fn run(attack: &Attack, scale: Scale, program: &Path) -> Anything<Repo
 fn watch(process: u32, peak: Arc<AtomicU64>, stopped: Stopped) -> thread::JoinHandle<Anything<()>> {
     thread::spawn(move || {
         while !stopped.is_set() {
-            peak.fetch_max(crate::sockets::own_memory(process)?, Ordering::Relaxed);
+            peak.fetch_max(own_memory(process)?, Ordering::Relaxed);
             thread::sleep(LOOK_EVERY);
         }
         Ok(())

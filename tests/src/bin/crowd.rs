@@ -1,6 +1,6 @@
 //! Many sessions at once: what each costs its server, and what it costs to bring all of them back.
 
-use bowline_tests::sockets::{own_memory, run};
+use bowline_tests::sockets::{Apart, run, stay};
 use bowline_tokio::{
     Client, ClientBuilder, ClientTls, ConnectionEvent, Context, ErrorObject, PathOptions, Router, ServerTls, Session, SessionKept,
     TokioRuntime,
@@ -9,12 +9,9 @@ use clap::Parser;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use serde_json::Value;
 use std::error::Error;
-use std::process::Stdio;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::{Child, Command};
 use tokio::sync::watch;
 
 /// Opens many sessions on loopback. The server is a process of its own, so that its memory is its own.
@@ -40,8 +37,6 @@ type Anything<T> = Result<T, Box<dyn Error>>;
 const AT_ONCE: usize = 256;
 /// Connections to one address, of which each has some 28,000 ports.
 const PER_ADDRESS: usize = 12_000;
-/// The clock ticks in which Linux counts a process' time.
-const TICKS: u64 = 100;
 
 #[tokio::main]
 async fn main() -> Anything<()> {
@@ -83,44 +78,25 @@ async fn serve_crowd(tls: bool) -> Anything<()> {
     } else {
         server.bind("0.0.0.0:0").await?
     };
-    println!("{}", server.local_addr().tcp().map_or(0, |address| address.port()));
-    let (_, _server) = run(server);
-    std::future::pending().await
+    let (address, _server) = run(server);
+    Ok(tokio::task::spawn_blocking(move || stay(address)).await??)
 }
 
-/// The server's process.
+/// The server.
 struct Server {
-    _child: Child,
-    process: u32,
-    port: u16,
+    process: Apart,
     tls: bool,
 }
 
 impl Server {
-    async fn start(tls: bool) -> Anything<Self> {
-        let mut command = Command::new(std::env::current_exe()?);
-        let mut child = command.arg("--serve").args(tls.then_some("--tls")).stdout(Stdio::piped()).kill_on_drop(true).spawn()?;
-        let out = child.stdout.take().ok_or("the server has no output")?;
-        let line = BufReader::new(out).lines().next_line().await?.ok_or("the server did not start")?;
-        Ok(Self { process: child.id().ok_or("the server has ended")?, _child: child, port: line.parse()?, tls })
-    }
-
-    /// Bytes of memory that are its own.
-    fn memory(&self) -> Anything<u64> {
-        Ok(own_memory(self.process)?)
-    }
-
-    /// The processor time that it has had.
-    fn processor_time(&self) -> Anything<Duration> {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.process))?;
-        let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or("").split_whitespace().collect();
-        let ticks = |at: usize| fields.get(at).and_then(|field| field.parse::<u64>().ok()).ok_or("no times");
-        Ok(Duration::from_millis((ticks(11)? + ticks(12)?) * 1000 / TICKS))
+    fn start(tls: bool) -> Anything<Self> {
+        let arguments: &[&str] = if tls { &["--tls"] } else { &[] };
+        Ok(Self { process: Apart::start(&std::env::current_exe()?, arguments)?, tls })
     }
 
     /// A client of `path`, for one of many.
     fn client(&self, number: usize, path: &str) -> ClientBuilder<TokioRuntime> {
-        let authority = format!("127.0.0.{}:{}", 1 + number / PER_ADDRESS, self.port);
+        let authority = format!("127.0.0.{}:{}", 1 + number / PER_ADDRESS, self.process.address().port());
         if self.tls {
             let tls = ClientTls::new().danger_accept_invalid_certs();
             return bowline_tokio::client(&format!("wss://{authority}{path}")).tls(tls);
@@ -138,28 +114,28 @@ struct Seen {
 }
 
 async fn measure(sessions: usize, cut: bool, tls: bool) -> Anything<()> {
-    let server = Server::start(tls).await?;
+    let server = Server::start(tls)?;
     let control = server.client(0, "/control").connect().await?;
     let seen = Arc::new(Seen::default());
-    let before = server.memory()?;
+    let before = server.process.memory()?;
     let each = |memory: u64| memory.saturating_sub(before) / u64::try_from(sessions).unwrap_or(1).max(1);
     let begun = Instant::now();
     let clients: Vec<Client> =
         stream::iter(0..sessions).map(|number| connect(server.client(number, "/"), &seen)).buffer_unordered(AT_ONCE).try_collect().await?;
     println!("{} sessions in {:.1} s", clients.len(), begun.elapsed().as_secs_f64());
-    println!("memory per session: attached {} bytes", each(server.memory()?));
+    println!("memory per session: attached {} bytes", each(server.process.memory()?));
     stream::iter(&clients)
         .map(|client| client.call::<Value>("echo", "hello"))
         .buffer_unordered(AT_ONCE)
         .try_for_each(|_| std::future::ready(Ok(())))
         .await?;
-    println!("memory per session: after one message {} bytes", each(server.memory()?));
+    println!("memory per session: after one message {} bytes", each(server.process.memory()?));
     let lost = if cut { cut_all(&server, &control, &clients, &seen).await? } else { 0 };
     drop(clients);
     while control.call::<usize>("attached", ()).await? > 0 {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    println!("memory per session: detached {} bytes", each(server.memory()?));
+    println!("memory per session: detached {} bytes", each(server.process.memory()?));
     if lost == 0 { Ok(()) } else { Err("something was lost".into()) }
 }
 
@@ -181,7 +157,7 @@ async fn connect(client: ClientBuilder<TokioRuntime>, seen: &Arc<Seen>) -> Anyth
 
 /// Cuts every connection while there is a message for each, and waits until all are back and have it. Returns what was lost.
 async fn cut_all(server: &Server, control: &Client, clients: &[Client], seen: &Seen) -> Anything<u64> {
-    let (begun, spent) = (Instant::now(), server.processor_time()?);
+    let (begun, spent) = (Instant::now(), server.process.time()?);
     control.call::<()>("cut", ()).await?;
     let refused = control.call::<u64>("tell", 7).await?;
     seen.back.subscribe().wait_for(|back| *back >= clients.len()).await?;
@@ -192,7 +168,7 @@ async fn cut_all(server: &Server, control: &Client, clients: &[Client], seen: &S
         .buffer_unordered(AT_ONCE)
         .try_for_each(|_| std::future::ready(Ok(())))
         .await?;
-    let spent = server.processor_time()?.saturating_sub(spent);
+    let spent = server.process.time()?.saturating_sub(spent);
     let count = u64::try_from(clients.len())?;
     let lost = count.saturating_sub(seen.told.load(Ordering::Relaxed)) + refused + seen.told_wrong.load(Ordering::Relaxed);
     let renewed = seen.renewed.load(Ordering::Relaxed);

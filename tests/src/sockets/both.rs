@@ -81,15 +81,15 @@ macro_rules! over_both_wires {
 }
 
 /// Runs `body` against tokio with two threads. It runs in the caller's own, which it may block.
-pub fn on_tokio<F: Future<Output = ()>>(body: impl FnOnce(TokioRuntime) -> F) {
+pub fn on_tokio<F: Future>(body: impl FnOnce(TokioRuntime) -> F) -> F::Output {
     let runtime = build(Builder::new_multi_thread().worker_threads(2));
     let _inside = runtime.enter();
-    block_on(body(TokioRuntime::new()));
+    block_on(body(TokioRuntime::new()))
 }
 
 /// Runs `body` against smol. It runs in the caller's own thread, which it may block.
-pub fn on_smol<F: Future<Output = ()>>(body: impl FnOnce(SmolRuntime) -> F) {
-    block_on(body(SmolRuntime::new()));
+pub fn on_smol<F: Future>(body: impl FnOnce(SmolRuntime) -> F) -> F::Output {
+    block_on(body(SmolRuntime::new()))
 }
 
 /// As [`on_tokio`], over TLS.

@@ -4,6 +4,7 @@
 //! their own. What a test needs of its runtime it takes from [`Rig`], and from [`Wire`] if it
 //! runs over TLS as well.
 
+mod apart;
 mod bad_server;
 mod both;
 mod memory;
@@ -15,6 +16,7 @@ pub mod storm;
 mod watched;
 mod wire;
 
+pub use apart::{Apart, SERVE, stay};
 pub use bad_server::{BadServer, Conversation};
 pub use both::{on_smol, on_smol_in_one_thread, on_smol_tls, on_tokio, on_tokio_in_one_thread, on_tokio_tls};
 pub use memory::{own_memory, own_time};

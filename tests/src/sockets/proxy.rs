@@ -5,10 +5,11 @@ use smol::future::{or, try_zip};
 use smol::io::{AsyncReadExt, AsyncWriteExt};
 use smol::{Async, LocalExecutor};
 use socket2::SockRef;
+use std::collections::BTreeMap;
 use std::io;
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -54,8 +55,8 @@ pub struct Proxy {
 struct Shared {
     target: Mutex<SocketAddr>,
     fates: Box<Fates>,
-    /// The connections that exist: each is held by who carries it.
-    live: Mutex<Vec<Weak<Watched<Mode>>>>,
+    /// The connections that exist, by their numbers.
+    live: Mutex<BTreeMap<u64, Arc<Watched<Mode>>>>,
     cuts: AtomicU64,
     stopping: Watched<bool>,
 }
@@ -141,11 +142,7 @@ impl Proxy {
     }
 
     fn set(&self, mode: Mode) -> usize {
-        let live: Vec<Arc<Watched<Mode>>> = {
-            let mut live = lock(&self.shared.live);
-            live.retain(|connection| connection.strong_count() > 0);
-            live.iter().filter_map(Weak::upgrade).collect()
-        };
+        let live: Vec<Arc<Watched<Mode>>> = lock(&self.shared.live).values().cloned().collect();
         live.iter().for_each(|connection| connection.update(|now| *now = mode));
         live.len()
     }
@@ -168,15 +165,17 @@ async fn accept(executor: &LocalExecutor<'_>, listener: &Async<TcpListener>, sha
     for number in 0.. {
         let Ok((client, _)) = listener.accept().await else { return };
         let mode = Arc::new(Watched::new(Mode::Flow));
-        lock(&shared.live).push(Arc::downgrade(&mode));
+        lock(&shared.live).insert(number, Arc::clone(&mode));
         let shared = Arc::clone(shared);
         let carrying = async move {
             let target = *lock(&shared.target);
             // A server that is away is a connection that ends at once.
-            let Ok(server) = Async::<TcpStream>::connect(target).await else { return };
-            if carry(&client, &server, &mode, (shared.fates)(number)).await.is_err() {
+            if let Ok(server) = Async::<TcpStream>::connect(target).await
+                && carry(&client, &server, &mode, (shared.fates)(number)).await.is_err()
+            {
                 shared.cuts.fetch_add(1, Ordering::Relaxed);
             }
+            lock(&shared.live).remove(&number);
         };
         executor.spawn(carrying).detach();
     }
