@@ -27,7 +27,6 @@ pub struct ClientBuilder<R> {
     url: String,
     label: Option<Box<str>>,
     headers: HeaderMap,
-    max_message: usize,
     dispatch: Arc<dyn Dispatch>,
     hook: Option<EventHook>,
     tls: ClientTls,
@@ -42,7 +41,6 @@ impl<R: Runtime> ClientBuilder<R> {
             url: url.to_owned(),
             label: None,
             headers: HeaderMap::new(),
-            max_message: 1024 * 1024,
             dispatch: Router::new().into_dispatch(),
             hook: None,
             tls: ClientTls::default(),
@@ -132,7 +130,7 @@ impl<R: Runtime> ClientBuilder<R> {
 
     /// Requests of the server that may run at once; 1.
     pub fn concurrency(mut self, requests: usize) -> Self {
-        self.config.concurrency = requests.max(1);
+        self.config.concurrency = requests;
         self
     }
 
@@ -166,13 +164,13 @@ impl<R: Runtime> ClientBuilder<R> {
     /// Bytes of one message of the server's; 1 MiB. A larger one costs the connection. It is also what the server is told, whatever
     /// [`Limits::message_bytes`] says.
     pub fn max_message_size(mut self, bytes: usize) -> Self {
-        self.max_message = bytes;
+        self.config.limits.message_bytes = bytes;
         self
     }
 
     /// The bounds of the session; but [`Limits::message_bytes`] is what [`max_message_size`](Self::max_message_size) says.
     pub fn limits(mut self, limits: Limits) -> Self {
-        self.config.limits = limits;
+        self.config.limits = Limits { message_bytes: self.config.limits.message_bytes, ..limits };
         self
     }
 
@@ -182,8 +180,8 @@ impl<R: Runtime> ClientBuilder<R> {
     ///
     /// See [`ConnectError`].
     pub async fn connect(self) -> Result<Client, ConnectError> {
-        let Self { runtime, url, label, headers, max_message, dispatch, hook, tls, mut config } = self;
-        config.limits.message_bytes = max_message;
+        let Self { runtime, url, label, headers, dispatch, hook, tls, config } = self;
+        let max_message = config.limits.message_bytes;
         let target = Target::parse(&url)?;
         let connector = target.secure.then(|| tls.connector(&target.host)).transpose()?;
         let path = Arc::from(target.path.split('?').next().unwrap_or("/"));

@@ -243,7 +243,8 @@ fn start<R: Runtime>(serving: &Serving<R>, upgraded: Upgraded, stream: BoxStream
     let is_full = connection.is_none();
     // One that is refused lingers on its handshake's place: those that are refused are not without bounds either.
     let permit = connection.or(Some(handshake));
-    let transport = WebSocket::new(stream, unread, Side::Server, path.max_message, info, permit);
+    let max_message = path.home.config.limits.message_bytes;
+    let transport = WebSocket::new(stream, unread, Side::Server, max_message, info, permit);
     // A refusal that will pass is said by a Close frame: after an HTTP status Kurento's Java client never tries again.
     if is_full {
         tracing::warn!("too many connections");

@@ -168,27 +168,19 @@ impl NewPath {
             request_timeout: REQUEST_TIMEOUT,
         };
         let metrics = common.metrics.path(&place.label, &dispatch.methods());
-        let mut config = options.config;
-        config.limits.message_bytes = options.max_message;
         let home = Home {
             registry: Arc::clone(common.registry),
             guesses: Arc::clone(common.guesses),
             scope,
             max_sessions: options.max_sessions,
             silence: common.silence,
-            config: Arc::new(config),
+            config: Arc::new(options.config),
             place: Arc::new(place),
             dispatch,
             errors: options.errors,
             metrics,
         };
-        ServedPath {
-            name: pattern.into(),
-            origins: options.origins,
-            kept_headers: options.kept_headers,
-            max_message: options.max_message,
-            home: Arc::new(home),
-        }
+        ServedPath { name: pattern.into(), origins: options.origins, kept_headers: options.kept_headers, home: Arc::new(home) }
     }
 }
 

@@ -17,7 +17,6 @@ pub struct PathOptions {
     pub(super) label: Option<Box<str>>,
     pub(super) origins: Vec<Box<str>>,
     pub(super) max_sessions: usize,
-    pub(super) max_message: usize,
     pub(super) kept_headers: Vec<HeaderName>,
     pub(super) errors: Errors,
     pub(super) config: ServerConfig,
@@ -29,7 +28,6 @@ impl Default for PathOptions {
             label: None,
             origins: Vec::new(),
             max_sessions: usize::MAX,
-            max_message: 1024 * 1024,
             kept_headers: Vec::new(),
             errors: Errors::Hidden,
             config: ServerConfig::default(),
@@ -77,7 +75,7 @@ impl PathOptions {
 
     /// Requests of one session that may run at once; 1, as in Kurento.
     pub fn concurrency(mut self, requests: usize) -> Self {
-        self.config.concurrency = requests.max(1);
+        self.config.concurrency = requests;
         self
     }
 
@@ -96,7 +94,7 @@ impl PathOptions {
     /// Bytes of one message of the peer's; 1 MiB. A larger one closes the transport with 1009. It is also what the peer is told, whatever
     /// [`Limits::message_bytes`] says.
     pub fn max_message_size(mut self, bytes: usize) -> Self {
-        self.max_message = bytes;
+        self.config.limits.message_bytes = bytes;
         self
     }
 
@@ -114,7 +112,7 @@ impl PathOptions {
 
     /// The bounds of each session; but [`Limits::message_bytes`] is what [`max_message_size`](Self::max_message_size) says.
     pub fn limits(mut self, limits: Limits) -> Self {
-        self.config.limits = limits;
+        self.config.limits = Limits { message_bytes: self.config.limits.message_bytes, ..limits };
         self
     }
 
@@ -123,7 +121,7 @@ impl PathOptions {
         let limits = &self.config.limits;
         let all = [
             (self.max_sessions, "max_sessions"),
-            (self.max_message, "max_message_size"),
+            (limits.message_bytes, "max_message_size"),
             (limits.outbox_messages, "outbox_messages"),
             (limits.outbox_bytes, "outbox_bytes"),
             (limits.in_flight, "in_flight"),
@@ -207,5 +205,20 @@ impl ServerLimits {
             (*failed_connects_per_second == 0, "failed_connects_per_second"),
         ];
         all.into_iter().find_map(|(zero, name)| zero.then_some(name))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_size_of_a_message_is_its_own_setting_whatever_the_other_bounds_are() {
+        let other = Limits { message_bytes: 7, in_flight: 3, ..Limits::default() };
+        for options in
+            [PathOptions::new().max_message_size(500).limits(other.clone()), PathOptions::new().limits(other).max_message_size(500)]
+        {
+            assert_eq!((options.config.limits.message_bytes, options.config.limits.in_flight), (500, 3));
+        }
     }
 }

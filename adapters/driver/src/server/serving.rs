@@ -43,7 +43,6 @@ pub(super) struct ServedPath {
     pub(super) name: Arc<str>,
     pub(super) origins: Vec<Box<str>>,
     pub(super) kept_headers: Vec<HeaderName>,
-    pub(super) max_message: usize,
     pub(super) home: Arc<Home>,
 }
 
