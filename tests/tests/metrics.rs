@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "in a test a panic is the failure")]
 
 use bowline_tests::sockets::{PATIENCE, Peer, run, soon};
-use bowline_tokio::{Context, ErrorObject, PathOptions, Router, Server, ServerHandle, ServerLimits, Session, TokioRuntime};
+use bowline_tokio::{Context, ErrorObject, Limits, PathOptions, Router, Server, ServerHandle, ServerLimits, Session, TokioRuntime};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusRecorder};
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -202,6 +202,47 @@ fn limits(change: impl FnOnce(&mut ServerLimits)) -> ServerLimits {
 
 fn status(address: SocketAddr, path: &str, headers: &[(&str, &str)]) -> u16 {
     Peer::handshake(address, path, headers).unwrap().0.status
+}
+
+#[tokio::test]
+async fn a_session_at_a_bound_is_counted_when_it_gets_there() {
+    let recorded = Recorded::new();
+    let (release, released) = async_channel::unbounded::<()>();
+    let router = Router::new().method("wait", move |(): ()| {
+        let released = released.clone();
+        async move { released.recv().await.map_err(|error| ErrorObject::new(1, error.to_string())) }
+    });
+    let bounds = Limits { in_flight: 1, outbox_messages: 2, ..Limits::default() };
+    let server = bowline_tokio::server().path_with("/demo", PathOptions::new().limits(bounds), router);
+    let (address, handle) = recorded.serve(server).await;
+    let limit = "bowline_limit_hits_total";
+    let (in_flight, outbox) = (&[r#"limit="in-flight""#][..], &[r#"limit="outbox""#][..]);
+    let mut peer = blocking(move || {
+        let mut peer = Peer::connect(address, "/demo");
+        peer.call("connect", &json!({"resume": {"received": 0}}));
+        peer
+    })
+    .await;
+    for times in [1.0, 2.0] {
+        recorded.is(limit, outbox, 0.0);
+        peer = blocking(move || {
+            peer.request("wait", &json!([]));
+            peer
+        })
+        .await;
+        recorded.comes_to(limit, in_flight, times).await;
+        release.send(()).await.unwrap();
+        peer = blocking(move || {
+            assert!(peer.read().get("id").is_some());
+            peer
+        })
+        .await;
+    }
+    // It has acknowledged neither of the answers.
+    recorded.comes_to(limit, outbox, 1.0).await;
+    recorded.is(limit, in_flight, 2.0);
+    drop(peer);
+    soon(handle.shutdown(Duration::ZERO)).await;
 }
 
 #[tokio::test]

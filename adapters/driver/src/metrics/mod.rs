@@ -56,6 +56,10 @@ pub(crate) enum Limit {
     FailedConnects,
     /// Bytes that all sessions together may keep.
     ReplayBytes,
+    /// Requests of one session that are in flight, or bytes of those that wait for their turn.
+    InFlight,
+    /// What one session keeps for its peer.
+    Outbox,
 }
 
 impl Outcome {

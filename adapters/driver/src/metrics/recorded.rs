@@ -151,7 +151,7 @@ struct Limits([Counter; Limit::ALL.len()]);
 
 impl Limit {
     /// In the order in which they are declared.
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 12] = [
         Self::Connections,
         Self::Sessions,
         Self::Handshakes,
@@ -162,6 +162,8 @@ impl Limit {
         Self::UnknownSessions,
         Self::FailedConnects,
         Self::ReplayBytes,
+        Self::InFlight,
+        Self::Outbox,
     ];
 
     fn as_str(self) -> &'static str {
@@ -176,6 +178,8 @@ impl Limit {
             Self::UnknownSessions => "unknown-sessions",
             Self::FailedConnects => "failed-connects",
             Self::ReplayBytes => "replay-bytes",
+            Self::InFlight => "in-flight",
+            Self::Outbox => "outbox",
         }
     }
 }
@@ -199,7 +203,7 @@ pub(crate) struct PathMetrics(Option<Arc<Path>>);
 impl PathMetrics {
     /// The metrics of one session, which has not opened yet.
     pub(crate) fn session(&self) -> SessionMetrics {
-        SessionMetrics { path: self.0.clone(), state: None, held: 0 }
+        SessionMetrics { path: self.0.clone(), ..SessionMetrics::default() }
     }
 }
 
@@ -315,6 +319,8 @@ pub(crate) struct SessionMetrics {
     state: Option<State>,
     /// Its bytes among those that wait.
     held: usize,
+    /// The bounds at which it is, each a bit.
+    full: u16,
 }
 
 impl SessionMetrics {
@@ -384,10 +390,19 @@ impl SessionMetrics {
         }
     }
 
+    /// Whether it `is` at a bound at which it may stay for a while: that is counted when it begins.
+    pub(crate) fn runs_into(&mut self, limit: Limit, is: bool) {
+        let bit = 1 << limit as u16;
+        if is && self.full & bit == 0 {
+            self.limit_hit(limit);
+        }
+        self.full = if is { self.full | bit } else { self.full & !bit };
+    }
+
     /// So many bytes of its messages wait to be sent or acknowledged.
-    pub(crate) fn holds(&mut self, bytes: impl FnOnce() -> usize) {
+    pub(crate) fn holds(&mut self, now: usize) {
         let Some(path) = &self.path else { return };
-        let (before, now) = (self.held, bytes());
+        let before = self.held;
         #[expect(clippy::cast_precision_loss, reason = "it is far below 2^53")]
         if now > before {
             path.replay_bytes.increment((now - before) as f64);
@@ -401,7 +416,7 @@ impl SessionMetrics {
 impl Drop for SessionMetrics {
     fn drop(&mut self) {
         self.is(None);
-        self.holds(|| 0);
+        self.holds(0);
     }
 }
 

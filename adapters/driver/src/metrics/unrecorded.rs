@@ -60,5 +60,6 @@ impl SessionMetrics {
     pub(crate) fn resumed(&self, _: impl FnOnce() -> (usize, usize)) {}
     pub(crate) fn watchdog_closed(&self) {}
     pub(crate) fn limit_hit(&self, _: Limit) {}
-    pub(crate) fn holds(&mut self, _: impl FnOnce() -> usize) {}
+    pub(crate) fn runs_into(&mut self, _: Limit, _: bool) {}
+    pub(crate) fn holds(&mut self, _: usize) {}
 }

@@ -365,8 +365,7 @@ impl<R: Runtime> Future for SessionTask<R> {
         let span = this.span.clone();
         let _within = span.enter();
         let polled = this.run(cx);
-        this.metrics.holds(|| this.endpoint.usage().outbox_bytes);
-        this.count_replay();
+        this.count();
         polled
     }
 }

@@ -1,4 +1,4 @@
-//! What the sessions of a server keep for their peers, all together.
+//! What the sessions of a server hold, each and all together.
 
 use super::{Role, SessionTask};
 use crate::metrics::Limit;
@@ -9,10 +9,14 @@ use std::sync::atomic::Ordering;
 const STEP: usize = 4096;
 
 impl<R: Runtime> SessionTask<R> {
-    /// Counts what this one keeps, and sees that all together keep no more than they may.
-    pub(super) fn count_replay(&mut self) {
+    /// Counts what this one holds, and sees that all together keep no more for their peers than they may.
+    pub(super) fn count(&mut self) {
         let Role::Server(side) = &self.role else { return };
-        let bytes = self.endpoint.usage().outbox_bytes / STEP * STEP;
+        let (usage, limits) = (self.endpoint.usage(), &side.home.config.limits);
+        self.metrics.holds(usage.outbox_bytes);
+        self.metrics.runs_into(Limit::InFlight, usage.in_flight >= limits.in_flight || usage.queued_bytes >= limits.queued_bytes);
+        self.metrics.runs_into(Limit::Outbox, !self.endpoint.has_room());
+        let bytes = usage.outbox_bytes / STEP * STEP;
         if bytes == self.session.shared.replay.load(Ordering::Relaxed) {
             return;
         }
