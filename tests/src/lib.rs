@@ -7,6 +7,7 @@ pub mod conformance;
 pub mod hostile;
 pub mod raw;
 pub mod raw_client;
+pub mod raw_frame;
 pub mod raw_server;
 pub mod sim;
 #[cfg(feature = "sockets")]

@@ -45,6 +45,12 @@ fn a_house_survives_the_corpus_of_crowds() {
     replay("directory", hostile::directory);
 }
 
+#[cfg(feature = "websocket")]
+#[test]
+fn a_codec_survives_its_corpus() {
+    replay("websocket", hostile::websocket);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -58,5 +64,11 @@ proptest! {
     #[test]
     fn a_network_out_of_thin_air_loses_nothing(bytes in proptest::collection::vec(any::<u8>(), 0..500)) {
         hostile::pair(&bytes);
+    }
+
+    #[cfg(feature = "websocket")]
+    #[test]
+    fn frames_out_of_thin_air_are_borne(bytes in proptest::collection::vec(any::<u8>(), 0..2000)) {
+        hostile::websocket(&bytes);
     }
 }

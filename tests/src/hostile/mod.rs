@@ -8,6 +8,8 @@ pub mod frames;
 pub mod message;
 pub mod reference;
 pub mod single;
+#[cfg(feature = "websocket")]
+pub mod websocket;
 
 use arbitrary::{Arbitrary, Unstructured};
 
@@ -50,6 +52,14 @@ pub fn pair(bytes: &[u8]) {
         }
     }
     assert!(tally.is_clean(), "{tally:?}");
+}
+
+/// One end of a WebSocket connection: see [`mod@websocket`].
+#[cfg(feature = "websocket")]
+pub fn websocket(bytes: &[u8]) {
+    if let Some(script) = taken::<websocket::Script>(bytes) {
+        websocket::check(&script.into_input());
+    }
 }
 
 /// Several sessions and transports on one server: see [`crowd`].

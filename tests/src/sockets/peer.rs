@@ -1,6 +1,7 @@
 //! A WebSocket peer that is not ours, for frames that ours never sends.
 
 use super::PATIENCE;
+use crate::raw_frame::{Length, RawFrame};
 use serde_json::{Value, json};
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -216,19 +217,7 @@ fn unexpected(what: &dyn std::fmt::Debug) -> ! {
 /// A frame as a client sends it, with any first byte (FIN, reserved bits, opcode) and the masking key 0.
 #[must_use]
 pub fn masked_frame(first: u8, payload: &[u8]) -> Vec<u8> {
-    let mut frame = vec![first];
-    match payload.len() {
-        len @ 0..126 => frame.push(0x80 | u8::try_from(len).unwrap_or(0)),
-        len @ 126..=0xffff => {
-            frame.push(0x80 | 126);
-            frame.extend_from_slice(&u16::try_from(len).unwrap_or(0).to_be_bytes());
-        }
-        len => {
-            frame.push(0x80 | 127);
-            frame.extend_from_slice(&(len as u64).to_be_bytes());
-        }
-    }
-    frame.extend_from_slice(&[0; 4]);
-    frame.extend_from_slice(payload);
+    let mut frame = Vec::new();
+    RawFrame { first, mask: Some([0; 4]), length: Length::Shortest, payload }.write(&mut frame);
     frame
 }
