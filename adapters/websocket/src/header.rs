@@ -70,7 +70,8 @@ pub(crate) struct Header {
 impl Header {
     /// The header at the start of `bytes` and its length, `None` if it is not complete. What is there of it is judged at once.
     ///
-    /// A length that is written longer than needed is taken: that it is wrong (section 5.2) does no harm.
+    /// A length that is written longer than needed is taken: that it is wrong (section 5.2) does no harm. Not so of a control frame: there is only one way to write the length of
+    /// what it may carry, and its second byte says enough.
     pub(crate) fn parse(bytes: &[u8], role: Role) -> Result<Option<(Self, usize)>, Violation> {
         let Some(&first) = bytes.first() else { return Ok(None) };
         if first & RESERVED != 0 {

@@ -378,6 +378,20 @@ fn frames() -> Vec<Row> {
         ),
         row("a_ping_in_fragments", "a ping in fragments", masked_frame(0x09, b"x"), protocol, "RFC 6455, 5.5"),
         row("a_ping_of_126_bytes", "a ping of 126 bytes", masked_frame(0x89, &[b'x'; 126]), protocol, "RFC 6455, 5.5"),
+        row(
+            "a_ping_with_a_long_length",
+            "a ping whose length is written in two bytes more than it needs",
+            [&[0x89, 0x80 | 126, 0, 1][..], &[0; 4], b"x"].concat(),
+            protocol,
+            "RFC 6455, 5.5",
+        ),
+        row(
+            "a_text_with_a_long_length",
+            "a request whose length is written in eight bytes",
+            [&[0x81, 0x80 | 127][..], &(whole.len() as u64).to_be_bytes(), &[0; 4], whole].concat(),
+            Gets::Served("1001"),
+            "RFC 6455, 5.2",
+        ),
         row("two_megabytes", "a message of 2 MiB", masked_frame(0x81, &vec![b' '; 2 << 20]), too_big, "protocol.md, 9"),
         row(
             "two_megabytes_in_fragments",
