@@ -1,7 +1,7 @@
 use crate::failure::{EXIT_CODES, Failure};
 use crate::json::{self, Layout};
 use crate::remote::{Remote, Resume, read_params};
-use bowline_tokio::Reconnect;
+use bowline_tokio::{Client, Json, Reconnect};
 use clap::Args;
 use std::io::{ErrorKind, Write};
 use std::time::Duration;
@@ -14,11 +14,7 @@ use std::time::Duration;
 #[command(after_help = EXIT_CODES)]
 pub(crate) struct Call {
     #[command(flatten)]
-    remote: Remote,
-    #[command(flatten)]
-    message: Message,
-    #[command(flatten)]
-    resume: Resume,
+    to_send: ToSend,
     /// How long the answer may take
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = humantime::parse_duration)]
     timeout: Duration,
@@ -31,14 +27,21 @@ pub(crate) struct Call {
 #[command(after_help = EXIT_CODES)]
 pub(crate) struct Notify {
     #[command(flatten)]
+    to_send: ToSend,
+    /// How long sending may take
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = humantime::parse_duration)]
+    timeout: Duration,
+}
+
+/// What is sent, and where.
+#[derive(Args, Debug)]
+struct ToSend {
+    #[command(flatten)]
     remote: Remote,
     #[command(flatten)]
     message: Message,
     #[command(flatten)]
     resume: Resume,
-    /// How long sending may take
-    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = humantime::parse_duration)]
-    timeout: Duration,
 }
 
 /// What is sent.
@@ -50,13 +53,21 @@ struct Message {
     params: Option<String>,
 }
 
-impl Call {
-    pub(crate) async fn run(self) -> Result<(), Failure> {
+impl ToSend {
+    /// A session to send it in, and the params to send. Whatever needs an answer, or a connection, has this long for it.
+    async fn connect(&self, timeout: Duration) -> Result<(Client, Option<Json<'static>>), Failure> {
         let params = read_params(self.message.params.as_deref())?;
-        let builder = self.remote.builder()?.request_timeout(self.timeout).reconnect(Reconnect::For(self.timeout));
+        let builder = self.remote.builder()?.request_timeout(timeout).reconnect(Reconnect::For(timeout));
         let client = self.resume.apply(builder).connect().await?;
         self.resume.print(client.session_id().as_ref());
-        let answer = client.call_raw(&self.message.method, params).await;
+        Ok((client, params))
+    }
+}
+
+impl Call {
+    pub(crate) async fn run(self) -> Result<(), Failure> {
+        let (client, params) = self.to_send.connect(self.timeout).await?;
+        let answer = client.call_raw(&self.to_send.message.method, params).await;
         client.close().await;
         print(&json::laid_out(answer?.as_str(), Layout::Pretty))
     }
@@ -64,12 +75,9 @@ impl Call {
 
 impl Notify {
     pub(crate) async fn run(self) -> Result<(), Failure> {
-        let params = read_params(self.message.params.as_deref())?;
-        let builder = self.remote.builder()?.reconnect(Reconnect::For(self.timeout));
-        let client = self.resume.apply(builder).connect().await?;
-        self.resume.print(client.session_id().as_ref());
+        let (client, params) = self.to_send.connect(self.timeout).await?;
         let sending = async {
-            client.notify_raw(&self.message.method, params).await?;
+            client.notify_raw(&self.to_send.message.method, params).await?;
             client.close().await;
             Ok(())
         };
