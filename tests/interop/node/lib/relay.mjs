@@ -3,15 +3,23 @@
 import net from 'node:net';
 
 /** A relay for as long as the test of context `t` runs. It stands where the helpers of `kurento.mjs` want a tap. */
-export async function startRelay(t, server) {
-  const relay = new Relay(new URL(server.url));
+export function startRelay(t, server) {
+  return start(t, new Relay(new URL(server.url)));
+}
+
+/** Lets `relay` run as long as the test of context `t` runs. */
+export async function start(t, relay) {
   await relay.listen();
   t.after(() => relay.close());
   return relay;
 }
 
-class Relay {
-  #sockets = new Set();
+export class Relay {
+  /** While true, new connections are dropped at once. */
+  refusing = false;
+  /** The connections there are: `{client, server}`. */
+  links = new Set();
+
   #cleanups = [];
 
   constructor(target) {
@@ -31,8 +39,11 @@ class Relay {
 
   /** Drops every connection without a word, on both sides. */
   cut() {
-    for (const socket of this.#sockets) socket.destroy();
-    this.#sockets.clear();
+    for (const { client, server } of this.links) {
+      client.destroy();
+      server.destroy();
+    }
+    this.links.clear();
   }
 
   /** Runs `close` when the test is done, while the connections still stand. */
@@ -46,16 +57,26 @@ class Relay {
     await new Promise((resolve) => this.server.close(resolve));
   }
 
+  /** Carries the bytes of a connection, both ways. */
+  carry({ client, server }) {
+    client.pipe(server);
+    server.pipe(client);
+  }
+
   #link(client) {
+    client.on('error', () => {});
+    if (this.refusing) return client.destroy();
+
     const server = net.connect(Number(this.target.port), this.target.hostname);
-    for (const [from, to] of [[client, server], [server, client]]) {
-      this.#sockets.add(from);
-      from.on('error', () => {});
-      from.on('close', () => {
-        this.#sockets.delete(from);
-        to.destroy();
-      });
-      from.pipe(to);
-    }
+    server.on('error', () => {});
+    const link = { client, server };
+    this.links.add(link);
+    this.carry(link);
+    server.on('close', () => client.end());
+    // Until then it can be cut, whichever end was the first to go.
+    client.on('close', () => {
+      server.end();
+      this.links.delete(link);
+    });
   }
 }
