@@ -174,6 +174,21 @@ fn another_request_under_an_old_id_is_no_repetition() {
 }
 
 #[test]
+fn another_sender_repeats_nothing_that_is_in_flight() {
+    let (mut house, wire, session) = house();
+    house.ask(wire, 1, "connect", json!({}));
+    send(&mut house, wire, json!(2), "busy");
+    house.cut(wire);
+    // A page that was loaded anew and kept its session: its ids start again.
+    let wire = house.open();
+    house.ask(wire, 1, "connect", json!({"sessionId": session}));
+    send(&mut house, wire, json!(3), "count");
+    send(&mut house, wire, json!(2), "busy");
+    house.finish(0, &json!("of the old page"));
+    assert_eq!(house.served.iter().filter(|served| served.starts_with("busy")).count(), 2);
+}
+
+#[test]
 fn members_of_a_batch_are_known_again_too() {
     let (mut house, wire, _) = house();
     let count = |id: u32| json!({"jsonrpc": "2.0", "id": id, "method": "count"});

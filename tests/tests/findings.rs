@@ -65,6 +65,11 @@ fn a_server_that_talks_on_instead_of_answering_connect_is_left() {
         assert!(usage.outbox_messages <= 2 * 4 && usage.in_flight <= 2 * 2 + 4, "{method}: {usage:?}");
         assert!(!server.is_up(), "{method}");
     }
+    let mut server = RawServer::new(ClientConfig { limits, ..ClientConfig::default() });
+    server.accept();
+    server.stalled = true;
+    (0..100).for_each(|_| server.send_text(b"\xff".to_vec()));
+    assert!(!server.is_up(), "what is no text is no answer either");
 }
 
 #[test]
