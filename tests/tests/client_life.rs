@@ -285,6 +285,13 @@ fn a_client_that_must_never_reconnect_closes_when_it_loses_its_connection() {
 }
 
 #[test]
+fn a_client_that_must_never_reconnect_tries_the_first_time_once_too() {
+    let mut server = RawServer::new(ClientConfig { reconnect: Reconnect::Never, first_connect: FirstConnect::Retry, ..plain() });
+    server.fail_dial();
+    assert_eq!(server.events(), [Event::Dial(1), Event::ConnectFailed(None, None), Event::Closed(CloseReason::GaveUp)]);
+}
+
+#[test]
 fn a_client_that_may_reconnect_for_a_minute_gives_up_after_it() {
     let mut server = RawServer::connected(ClientConfig { reconnect: Reconnect::For(seconds(60)), ..plain() });
     server.cut();
