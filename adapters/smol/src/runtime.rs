@@ -1,4 +1,4 @@
-use bowline::{BoxStream, Runtime, Timer, tune_tcp};
+use bowline::{BoxStream, ReadinessStream, Runtime, Stream, Timer, tune_tcp};
 #[cfg(unix)]
 use smol::net::unix::UnixListener;
 use smol::net::{TcpListener, TcpStream};
@@ -76,7 +76,7 @@ impl Runtime for SmolRuntime {
         match listener {
             SmolListener::Tcp(listener) => listener.accept().await.map(|(stream, peer)| (wrap(stream), Some(peer))),
             #[cfg(unix)]
-            SmolListener::Unix(listener) => listener.accept().await.map(|(stream, _)| (Box::new(stream) as BoxStream, None)),
+            SmolListener::Unix(listener) => listener.accept().await.map(|(stream, _)| (wait_first(stream), None)),
         }
     }
 
@@ -97,7 +97,12 @@ pub enum SmolListener {
 
 fn wrap(stream: TcpStream) -> BoxStream {
     tune_tcp(&stream);
-    Box::new(stream)
+    wait_first(stream)
+}
+
+fn wait_first<I: Send + Sync + 'static>(stream: impl Stream + Clone + Into<Arc<Async<I>>>) -> BoxStream {
+    let socket = stream.clone().into();
+    Box::new(ReadinessStream::new(stream, move |cx| socket.poll_readable(cx)))
 }
 
 /// The timer of [`SmolRuntime`].

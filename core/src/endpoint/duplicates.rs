@@ -1,6 +1,6 @@
 //! Requests that a peer without resumption may send again (PROTOCOL 5).
 
-use super::log::Log;
+use super::log::{Log, Place};
 use crate::id::Id;
 use crate::{Instant, Limits};
 use core::num::NonZeroU64;
@@ -75,7 +75,7 @@ impl Duplicates {
 
     /// The answer that this request was given.
     pub(super) fn answer(&self, print: Print) -> Option<&[u8]> {
-        self.answers.find(|answered| answered.print == print).map(|(_, _, text)| text)
+        self.answers.find(Place::default(), |answered| answered.print == print).map(|(_, _, text)| text)
     }
 
     /// The session is connected to by a request with this id. A sender counts its ids upwards: one that is not above all others comes from another sender, say the
@@ -91,7 +91,7 @@ impl Duplicates {
     /// A request with this id is in flight. An answer that another had under it is not asked for again.
     pub(super) fn started(&mut self, id: &Id, print: Print) {
         if !self.is_new(id)
-            && let Some((place, ..)) = self.answers.find(|answered| answered.print.is_of_same_id(print))
+            && let Some((place, ..)) = self.answers.find(Place::default(), |answered| answered.print.is_of_same_id(print))
         {
             self.answers.remove(place);
         }

@@ -29,10 +29,6 @@ impl<M> Log<M> {
         self.entries.len()
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.entries.is_empty()
-    }
-
     /// Bytes of all texts.
     pub(super) fn bytes(&self) -> usize {
         self.text.len() - self.head
@@ -65,15 +61,10 @@ impl<M> Log<M> {
         Some((entry, self.text.get(start..start + len)?))
     }
 
-    /// The place behind all entries.
-    pub(super) fn end(&self) -> Place {
-        Place { index: self.len(), offset: self.bytes() }
-    }
-
-    /// The first entry for which `is` says so, and its text.
-    pub(super) fn find(&self, mut is: impl FnMut(&M) -> bool) -> Option<(Place, &M, &[u8])> {
-        let mut offset = 0;
-        for (index, (entry, len)) in self.entries.iter().enumerate() {
+    /// The first entry from `start` on for which `is` says so, and its text.
+    pub(super) fn find(&self, start: Place, mut is: impl FnMut(&M) -> bool) -> Option<(Place, &M, &[u8])> {
+        let mut offset = start.offset;
+        for (index, (entry, len)) in self.entries.iter().enumerate().skip(start.index) {
             if is(entry) {
                 let start = self.head + offset;
                 return Some((Place { index, offset }, entry, self.text.get(start..start + len)?));
@@ -126,6 +117,16 @@ impl<M> Log<M> {
 }
 
 impl Place {
+    /// How many entries stand before it.
+    pub(super) fn index(self) -> usize {
+        self.index
+    }
+
+    /// Bytes of those.
+    pub(super) fn offset(self) -> usize {
+        self.offset
+    }
+
     /// The place behind an entry of `len` bytes that stands here.
     pub(super) fn behind(self, len: usize) -> Self {
         Self { index: self.index + 1, offset: self.offset + len }
@@ -171,7 +172,7 @@ mod tests {
                 }
                 4 if !model.0.is_empty() => {
                     let (entry, text) = model.0.remove(drawn % model.0.len());
-                    let (place, ..) = log.find(|e| *e == entry).unwrap();
+                    let (place, ..) = log.find(Place::default(), |e| *e == entry).unwrap();
                     assert_eq!(log.remove(place), Some((entry, text.len())));
                 }
                 5 if drawn.is_multiple_of(50) => {
@@ -185,7 +186,7 @@ mod tests {
                 assert_eq!(log.get(place), Some((entry, text.as_bytes())));
                 place = place.behind(text.len());
             }
-            assert_eq!(place, log.end());
+            assert_eq!((place.index(), place.offset()), (log.len(), log.bytes()));
             most = most.max(log.bytes());
             assert!(log.text.capacity() <= 4 * most.max(64), "{} for {most}", log.text.capacity());
         }

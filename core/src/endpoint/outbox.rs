@@ -53,11 +53,11 @@ pub(super) struct Outbox {
     control: VecDeque<Box<[u8]>>,
     /// The last message of all: a `closeSession`, or the answer to one.
     parting: Option<Box<[u8]>>,
-    /// Messages that no transport has had yet.
-    waiting: Log<Entry>,
-    /// Messages that a transport has had and that are kept.
-    sent: Log<Entry>,
-    /// Up to where in `sent` the present transport has had them.
+    /// First the messages that a transport has had and that are kept, then those that none has had yet.
+    log: Log<Entry>,
+    /// Where the second begin.
+    unsent: Place,
+    /// Up to where the present transport has had those before `unsent`.
     replayed: Place,
     /// How many messages of this session have been written for the first time: the number of the newest.
     numbered: u64,
@@ -75,8 +75,8 @@ impl Outbox {
         Self {
             control: VecDeque::new(),
             parting: None,
-            waiting: Log::new(),
-            sent: Log::new(),
+            log: Log::new(),
+            unsent: Place::default(),
             replayed: Place::default(),
             numbered: 0,
             refusals: 0,
@@ -92,11 +92,11 @@ impl Outbox {
     }
 
     pub(super) fn messages(&self) -> usize {
-        self.waiting.len() + self.sent.len()
+        self.log.len()
     }
 
     pub(super) fn bytes(&self) -> usize {
-        self.waiting.bytes() + self.sent.bytes()
+        self.log.bytes()
     }
 
     /// Answers that reading alone has brought about and that are still here, and their bytes.
@@ -106,12 +106,12 @@ impl Outbox {
 
     /// Messages that were sent and are not acknowledged, and their bytes.
     pub(super) fn unacknowledged(&self) -> (usize, usize) {
-        (self.sent.len(), self.sent.bytes())
+        (self.unsent.index(), self.unsent.offset())
     }
 
     /// Messages that need not be kept any more: all but the unacknowledged.
     pub(super) fn acknowledged(&self) -> u64 {
-        self.numbered - self.sent.len() as u64
+        self.numbered - self.unsent.index() as u64
     }
 
     pub(super) fn numbered(&self) -> u64 {
@@ -136,7 +136,7 @@ impl Outbox {
 
     /// Adds the message that `write` appends, and returns its text.
     pub(super) fn push(&mut self, entry: Entry, write: impl FnOnce(&mut Vec<u8>)) -> &[u8] {
-        let text = self.waiting.write(entry, write);
+        let text = self.log.write(entry, write);
         if entry.kind == Kind::Refusal {
             self.refusals += 1;
             self.refusal_bytes += text.len();
@@ -160,28 +160,28 @@ impl Outbox {
             out.extend_from_slice(&text);
             return written(out, None);
         }
-        if !self.held {
-            if let Some((entry, text)) = self.sent.get(self.replayed) {
-                entry.write(text, out, session);
-                self.replayed = self.replayed.behind(text.len());
+        if !self.held
+            && let Some((&entry, text)) = self.log.get(self.replayed)
+        {
+            let len = text.len();
+            entry.write(text, out, session);
+            if self.replayed != self.unsent {
+                self.replayed = self.replayed.behind(len);
                 return written(out, None);
             }
-            if let Some((&entry, text)) = self.waiting.front() {
-                entry.write(text, out, session);
-                self.numbered += 1;
-                let first_of = match entry.kind {
-                    Kind::Call(call) => Some((call, self.numbered)),
-                    Kind::Notification | Kind::Answer | Kind::Refusal => None,
-                };
-                if self.keep == Keep::All || (self.keep == Keep::Calls && first_of.is_some()) {
-                    self.sent.push(entry, text);
-                    self.replayed = self.sent.end();
-                } else {
-                    self.count_out(entry, text.len());
-                }
-                self.waiting.pop_front();
-                return written(out, first_of);
+            self.numbered += 1;
+            let first_of = match entry.kind {
+                Kind::Call(call) => Some((call, self.numbered)),
+                Kind::Notification | Kind::Answer | Kind::Refusal => None,
+            };
+            if self.keep == Keep::All || (self.keep == Keep::Calls && first_of.is_some()) {
+                self.unsent = self.unsent.behind(len);
+                self.replayed = self.unsent;
+            } else {
+                self.log.remove(self.unsent);
+                self.count_out(entry, len);
             }
+            return written(out, first_of);
         }
         let text = self.parting.take()?;
         out.extend_from_slice(&text);
@@ -194,7 +194,7 @@ impl Outbox {
             return Ok(());
         }
         let missing = self.numbered.checked_sub(received).ok_or(Mismatch)?;
-        while self.sent.len() as u64 > missing {
+        while self.unsent.index() as u64 > missing {
             self.forget_oldest();
         }
         Ok(())
@@ -211,10 +211,16 @@ impl Outbox {
     }
 
     fn forget_oldest(&mut self) {
-        if let Some((entry, len)) = self.sent.pop_front() {
-            self.replayed = self.replayed.after_removal(Place::default(), len);
+        if let Some((entry, len)) = self.remove(Place::default()) {
             self.count_out(entry, len);
         }
+    }
+
+    fn remove(&mut self, place: Place) -> Option<(Entry, usize)> {
+        let (entry, len) = self.log.remove(place)?;
+        self.unsent = self.unsent.after_removal(place, len);
+        self.replayed = self.replayed.after_removal(place, len);
+        Some((entry, len))
     }
 
     /// The message leaves for good.
@@ -244,20 +250,20 @@ impl Outbox {
     pub(super) fn restart(&mut self) {
         self.drop_sent();
         self.numbered = 0;
-        self.waiting.retain(|entry| !matches!(entry.kind, Kind::Answer | Kind::Refusal));
+        self.log.retain(|entry| !matches!(entry.kind, Kind::Answer | Kind::Refusal));
         (self.refusals, self.refusal_bytes) = (0, 0);
     }
 
     fn drop_sent(&mut self) {
-        while !self.sent.is_empty() {
+        while self.unsent != Place::default() {
             self.forget_oldest();
         }
     }
 
     /// Takes a call back that no transport has had yet. False if there is none.
     pub(super) fn forget_waiting_call(&mut self, call: u32) -> bool {
-        match self.waiting.find(|entry| entry.kind == Kind::Call(call)) {
-            Some((place, ..)) => self.waiting.remove(place).is_some(),
+        match self.log.find(self.unsent, |entry| entry.kind == Kind::Call(call)) {
+            Some((place, ..)) => self.remove(place).is_some(),
             None => false,
         }
     }
@@ -267,18 +273,16 @@ impl Outbox {
         if !written {
             self.forget_waiting_call(call);
         } else if self.keep == Keep::Calls
-            && let Some((place, ..)) = self.sent.find(|entry| entry.kind == Kind::Call(call))
-            && let Some((_, len)) = self.sent.remove(place)
+            && let Some((place, ..)) = self.log.find(Place::default(), |entry| entry.kind == Kind::Call(call))
         {
-            self.replayed = self.replayed.after_removal(place, len);
+            self.remove(place);
         }
     }
 
     /// Gives memory back where there is nothing to hold.
     pub(super) fn shrink(&mut self) {
         self.control.shrink_to_fit();
-        self.waiting.shrink();
-        self.sent.shrink();
+        self.log.shrink();
     }
 }
 

@@ -5,9 +5,9 @@ use std::fmt;
 /// A session's task, its endpoint, its socket's registration, its part of the tables.
 pub(super) const TASK: usize = 8 * 1024;
 /// What one read brings, while it cannot be dealt with.
-pub(super) const READ: usize = 32 * 1024;
+pub(super) const READ: usize = 64 * 1024;
 /// What a transport takes to write before the socket takes it; one message more may stand behind it.
-pub(super) const WRITE_BUFFER: usize = 32 * 1024;
+pub(super) const WRITE_BUFFER: usize = 64 * 1024;
 /// Control frames that may wait to be written before nothing is read any more, and those that one read of the buffer adds.
 pub(super) const PONGS: usize = 4 * 1024 + READ;
 /// Bytes of notifications that may be on their way to a session's task.

@@ -4,7 +4,7 @@ use super::serving::Serving;
 use super::{Acceptor, ServerHandle};
 use crate::runtime::{BoxStream, Runtime, sleep};
 use crate::tls::ServerTls;
-use futures_util::future::join_all;
+use futures_util::stream::{FuturesUnordered, StreamExt};
 use std::fmt;
 use std::future::poll_fn;
 use std::io;
@@ -83,7 +83,10 @@ impl<R: Runtime> BoundServer<R> {
     /// Takes connections until [`ServerHandle::shutdown`] has ended everything. Dropped, it takes no more; the sessions go on.
     pub async fn serve(self) {
         let serving = &self.acceptor.serving;
-        join_all(self.doors().map(|door| door.take_connections(serving))).await;
+        // Each door is asked only when something has happened there: what else wakes the task costs no call of `accept`.
+        let mut doors: FuturesUnordered<_> = self.doors().map(|door| door.take_connections(serving)).collect();
+        while let Some(()) = doors.next().await {}
+        drop(doors);
         let Self { acceptor, first, more } = self;
         drop((first, more));
         acceptor.serving.stopped.wait().await;

@@ -17,8 +17,15 @@ const TRY_AGAIN_LATER: Close = Close { code: 1013, reason: "Too many sessions" }
 const SILENT: Close = Close { code: 1008, reason: "No session" };
 
 impl<R: Runtime> SessionTask<R> {
-    /// Takes every action that waits. Returns whether there was one.
+    /// Takes every action that waits, and shows what has become of the endpoint. Returns whether there was one.
     pub(super) fn drain(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+        let any = self.act(cx, now);
+        self.mirror();
+        any
+    }
+
+    /// Takes every action that waits. Returns whether there was one.
+    pub(super) fn act(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
         let mut any = self.serve_held(cx, now);
         while let Some(action) = self.endpoint.poll_action() {
             any = true;
@@ -44,12 +51,11 @@ impl<R: Runtime> SessionTask<R> {
                 Action::Closed(reason) => self.closed(reason),
             }
         }
-        self.mirror();
         any
     }
 
     /// Shows the handles whether there is a transport, and what the peer takes.
-    fn mirror(&mut self) {
+    pub(super) fn mirror(&mut self) {
         let attached = self.endpoint.is_attached() && self.endpoint.is_open();
         if attached != self.attached {
             self.attached = attached;

@@ -17,13 +17,28 @@ const READS: usize = 16;
 /// All transports of one address have named too many sessions that do not exist (RFC 6455 section 7.4.1: "policy violation").
 const GUESSING: Close = Close { code: 1008, reason: "Too many unknown sessions from this address" };
 
+/// How much of what was there has been read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Read {
+    /// Nothing was there, or might be read.
+    Nothing,
+    /// Something, and not more because of a bound.
+    Part,
+    /// Something, and the task will be woken when there is more.
+    All,
+}
+
 impl<R: Runtime> SessionTask<R> {
-    /// Reads what is there, within bounds. Returns whether there was anything.
-    pub(super) fn read_frames(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+    /// Reads what is there, within bounds.
+    pub(super) fn read_frames(&mut self, cx: &mut Context<'_>, now: Instant) -> Read {
         let mut frames = 0;
-        for reads in 0..READS {
-            let Some(transport) = self.readable().filter(|_| frames < FRAMES) else { return reads > 0 };
-            let Poll::Ready(read) = transport.poll_read(cx) else { return reads > 0 };
+        let mut so_far = Read::Nothing;
+        for _ in 0..READS {
+            let Some(transport) = self.readable().filter(|_| frames < FRAMES) else { return so_far };
+            let Poll::Ready(read) = transport.poll_read(cx) else {
+                return if so_far == Read::Nothing { Read::Nothing } else { Read::All };
+            };
+            so_far = Read::Part;
             match read {
                 Ok(mut input) => {
                     self.take_in(cx, now, &mut input, &mut frames);
@@ -38,7 +53,7 @@ impl<R: Runtime> SessionTask<R> {
                 }
             }
         }
-        true
+        so_far
     }
 
     /// The transport, if it may be read. One that takes no pongs is not asked for more pings; what else reading brings about is the endpoint's to bound.
@@ -85,13 +100,13 @@ impl<R: Runtime> SessionTask<R> {
     }
 
     pub(super) fn received(&mut self, cx: &mut Context<'_>, now: Instant, received: Received<'_>, frame: &str, behind: &[u8]) {
-        self.drain(cx, now);
+        self.act(cx, now);
         if self.endpoint.is_closed() {
             // There was no room for the session that this request would have opened.
-            return;
+            return self.mirror();
         }
         match received {
-            Received::Handled => return,
+            Received::Handled => return self.mirror(),
             Received::Request(request) => self.serve(cx, now, request),
             Received::HandOver(id) => {
                 if self.hand_over(&id, frame, behind) {
@@ -102,7 +117,7 @@ impl<R: Runtime> SessionTask<R> {
                 } else {
                     match self.endpoint.handle_unknown_session(now, frame.as_bytes()) {
                         Received::Request(request) => {
-                            self.drain(cx, now);
+                            self.act(cx, now);
                             if !self.endpoint.is_closed() {
                                 self.serve(cx, now, request);
                             }

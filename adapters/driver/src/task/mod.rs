@@ -19,6 +19,7 @@ use crate::runtime::{Runtime, Timer};
 use crate::session::{Attributes, CallTag, HandOver, Session, Shared};
 use crate::transport::{WebSocket, finish_in_background};
 use bowline_core::{ClientConfig, Endpoint, Instant, Request, SessionId};
+use frames::Read;
 use futures_util::stream::FuturesUnordered;
 use serve::{Places, Running};
 use std::collections::VecDeque;
@@ -202,11 +203,11 @@ impl<R: Runtime> SessionTask<R> {
             if self.mailbox().is_killed() {
                 return Poll::Ready(());
             }
-            let busy = self.round(cx);
+            let again = self.round(cx);
             if self.is_over() {
                 return Poll::Ready(());
             }
-            if !busy && self.mailbox().sleep(cx, self.endpoint.has_room(), self.endpoint.is_attached()).is_pending() {
+            if !again && self.mailbox().sleep(cx, self.endpoint.has_room(), self.endpoint.is_attached()).is_pending() {
                 return Poll::Pending;
             }
         }
@@ -214,7 +215,7 @@ impl<R: Runtime> SessionTask<R> {
         Poll::Pending
     }
 
-    /// Does what there is to do. Returns whether it did anything.
+    /// Does what there is to do. Returns whether there may be more.
     fn round(&mut self, cx: &mut Context<'_>) -> bool {
         let now = clock::now();
         let mut busy = self.adopt_orphan(cx, now);
@@ -222,20 +223,32 @@ impl<R: Runtime> SessionTask<R> {
         busy |= self.poll_handlers(cx, now);
         busy |= self.drain(cx, now);
         busy |= self.poll_dial(cx, now);
-        busy |= self.read_frames(cx, now);
+        let read = self.read_frames(cx, now);
         // What the handlers of these frames have said goes out with their answers, in one write.
         busy |= self.take_commands(cx, now);
         busy |= self.close_when_done();
-        busy |= self.write_frames(cx, now);
-        busy |= self.keep_time(cx, now, busy);
-        busy
-    }
-
-    /// Sees to what is due. Returns whether something was.
-    fn keep_time(&mut self, cx: &mut Context<'_>, now: Instant, busy: bool) -> bool {
-        if busy {
+        let wrote = self.write_frames(cx, now);
+        let again = busy
+            || match read {
+                // The everyday case: requests came, were answered, and there is nothing else.
+                Read::All => !self.is_settled(cx, now),
+                Read::Part => true,
+                // With what went out, there may be room to read.
+                Read::Nothing => wrote,
+            };
+        if again || read == Read::All {
             self.idle_at = Some(now + IDLE);
         }
+        self.keep_time(cx, now, again) || again
+    }
+
+    /// Whether another round would find nothing to do, when everything was read and written.
+    fn is_settled(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+        self.transport.is_some() && self.winding_up.is_none() && !self.act(cx, now)
+    }
+
+    /// Sees to what is due, and unless there will be `another` round anyway, to being woken for what will be. Returns whether something was due.
+    fn keep_time(&mut self, cx: &mut Context<'_>, now: Instant, another: bool) -> bool {
         let mut due = false;
         if self.idle_at.is_some_and(|at| at <= now) {
             self.idle_at = None;
@@ -253,7 +266,7 @@ impl<R: Runtime> SessionTask<R> {
             self.drain(cx, now);
             due = true;
         }
-        if busy || due {
+        if another || due {
             // There will be another round, or a poll, before anybody sleeps.
             return due;
         }

@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 
 /// Bytes that are read at once.
-pub(super) const READ: usize = 32 * 1024;
+pub(super) const READ: usize = 64 * 1024;
 /// A buffer for writing that has grown beyond this is given back to the system.
 const WRITE: usize = 128 * 1024;
 /// Masks that are drawn at once: each draw is a system call.

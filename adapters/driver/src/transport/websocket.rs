@@ -48,7 +48,7 @@ enum Owner {
 }
 
 /// How much is written to the buffer before the socket has to take some of it.
-const OUT_HIGH: usize = 32 * 1024;
+const OUT_HIGH: usize = 64 * 1024;
 /// How many bytes of control frames may wait there before nothing is read any more: reading brings about pongs, which nothing else bounds.
 const REPLIES_HIGH: usize = 4 * 1024;
 
