@@ -230,8 +230,8 @@ impl<R: Runtime> SessionTask<R> {
         let wrote = self.write_frames(cx, now);
         let again = busy
             || match read {
-                // The everyday case: requests came, were answered, and there is nothing else.
-                Read::All => !self.is_settled(cx, now),
+                // The everyday case: requests came and were answered. There is nothing else, unless the answers have left room for more.
+                Read::All => self.transport.is_none() || self.winding_up.is_some() || self.act(cx, now),
                 Read::Part => true,
                 // With what went out, there may be room to read.
                 Read::Nothing => wrote,
@@ -240,11 +240,6 @@ impl<R: Runtime> SessionTask<R> {
             self.idle_at = Some(now + IDLE);
         }
         self.keep_time(cx, now, again) || again
-    }
-
-    /// Whether another round would find nothing to do, when everything was read and written.
-    fn is_settled(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
-        self.transport.is_some() && self.winding_up.is_none() && !self.act(cx, now)
     }
 
     /// Sees to what is due, and unless there will be `another` round anyway, to being woken for what will be. Returns whether something was due.
