@@ -202,6 +202,8 @@ pub enum CallOutcome {
     Malformed(String),
     /// It was not sent: it is longer than what the peer takes, so many bytes.
     TooBig(usize),
+    /// It was not sent: with what stands around its params they are nested deeper than the 127 levels that a peer reads.
+    TooDeep,
     /// No answer in time.
     TimedOut,
     /// The call was sent, then the connection or the session was lost: whether it ran is unknown.

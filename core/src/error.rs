@@ -99,6 +99,8 @@ pub enum SendError {
     ReservedMethod,
     /// The message is longer than what the peer takes, so many bytes.
     TooBig(usize),
+    /// With what stands around them, its params are nested deeper than the 127 levels that a peer reads.
+    TooDeep,
 }
 
 impl fmt::Display for SendError {
@@ -108,6 +110,7 @@ impl fmt::Display for SendError {
             Self::Closed => f.write_str("the session is closed"),
             Self::ReservedMethod => f.write_str("connect, ping and closeSession are sent by the library itself"),
             Self::TooBig(max) => write!(f, "the message is longer than the {max} bytes that the peer takes"),
+            Self::TooDeep => f.write_str("the message is nested deeper than the 127 levels that a peer reads"),
         }
     }
 }

@@ -16,14 +16,18 @@ pub struct Json<'a> {
     text: Cow<'a, str>,
     /// It is known to be no object that has a member `sessionId`.
     bare: bool,
+    /// How many arrays and objects are open in it at once, or [`NOT_COUNTED`].
+    levels: u32,
 }
+
+const NOT_COUNTED: u32 = u32::MAX;
 
 impl<'a> Json<'a> {
     /// The JSON value `null`.
-    pub const NULL: Json<'static> = Json { text: Cow::Borrowed("null"), bare: true };
+    pub const NULL: Json<'static> = Json { text: Cow::Borrowed("null"), bare: true, levels: 0 };
 
     /// The empty answer of the Kurento dialect (PROTOCOL 2).
-    pub(crate) const EMPTY: Json<'static> = Json { text: Cow::Borrowed("\"\""), bare: true };
+    pub(crate) const EMPTY: Json<'static> = Json { text: Cow::Borrowed("\"\""), bare: true, levels: 0 };
 
     /// Checks `text` and keeps the one value in it.
     ///
@@ -45,12 +49,19 @@ impl<'a> Json<'a> {
 
     /// Text that the scanner has been over already.
     pub(crate) fn trusted(text: impl Into<Cow<'a, str>>) -> Self {
-        Self { text: text.into(), bare: false }
+        Self { text: text.into(), bare: false, levels: NOT_COUNTED }
     }
 
-    /// The same, and there is no member `sessionId` in it.
-    pub(crate) fn without_member(text: Cow<'a, str>) -> Self {
-        Self { text, bare: true }
+    /// Whether it may be written with so many arrays and objects around it: a peer reads no more than it would here.
+    pub(crate) fn fits_within(&self, around: u32) -> bool {
+        let most = scan::MAX_DEPTH - around;
+        let counted = match self.levels {
+            // Each level takes two bytes.
+            NOT_COUNTED if self.text.len() <= 2 * most as usize => 0,
+            NOT_COUNTED => scan::check(&self.text).map_or(NOT_COUNTED, |raw| raw.levels),
+            counted => counted,
+        };
+        counted <= most
     }
 
     /// The text without a member `sessionId`.
@@ -67,13 +78,13 @@ impl<'a> Json<'a> {
     /// The same value, independent of the frame that it came in.
     #[must_use]
     pub fn into_owned(self) -> Json<'static> {
-        Json { text: Cow::Owned(self.text.into_owned()), bare: self.bare }
+        Json { text: Cow::Owned(self.text.into_owned()), ..self }
     }
 
     /// The same value, borrowed from this one.
     #[must_use]
     pub fn borrow(&self) -> Json<'_> {
-        Json { text: Cow::Borrowed(&self.text), bare: self.bare }
+        Json { text: Cow::Borrowed(&self.text), ..*self }
     }
 }
 
@@ -120,15 +131,12 @@ impl<'a> Raw<'a> {
             SessionMember::One { start, end, .. } => Cow::Owned(cut_out(self.text, start, end)),
             SessionMember::Unclear => without_session_id(self.text).0,
         };
-        Json::without_member(text)
+        Json { text, bare: true, levels: self.levels }
     }
 
     /// The whole value.
     pub(crate) fn whole(self) -> Json<'a> {
-        match self.session {
-            SessionMember::Absent => Json::without_member(Cow::Borrowed(self.text)),
-            SessionMember::One { .. } | SessionMember::Unclear => Json::trusted(self.text),
-        }
+        Json { text: Cow::Borrowed(self.text), bare: self.session == SessionMember::Absent, levels: self.levels }
     }
 }
 

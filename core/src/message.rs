@@ -2,7 +2,7 @@
 
 use crate::id::Id;
 use crate::raw::Raw;
-use crate::scan::{self, Name, SyntaxError, Walk};
+use crate::scan::{self, Members, SyntaxError, Walk};
 use crate::{Dialect, ErrorObject, Json};
 use alloc::borrow::Cow;
 
@@ -77,28 +77,16 @@ impl<'a> Iterator for Batch<'a> {
     }
 }
 
-fn envelope<'a>(mut walk: Walk<'a>, dialect: Dialect) -> Result<Message<'a>, SyntaxError> {
-    let (mut version, mut id, mut method, mut params, mut result, mut error) = (None, None, None, None, None, None);
-    while let Some((name, value)) = walk.next_member()? {
-        let slot = match name {
-            Some(Name::Version) => &mut version,
-            Some(Name::Id) => &mut id,
-            Some(Name::Method) => &mut method,
-            Some(Name::Params) => &mut params,
-            Some(Name::Result) => &mut result,
-            Some(Name::Error) => &mut error,
-            None => continue,
-        };
-        *slot = Some(value);
-    }
-    let read_id = id.map(|raw| Id::parse(raw.text));
+fn envelope(walk: Walk<'_>, dialect: Dialect) -> Result<Message<'_>, SyntaxError> {
+    let Members { version, id, method, params, result, error } = walk.members()?;
+    let read_id = id.map(Id::parse);
     let id = match read_id {
         Some(Some(id)) => Some(id),
         Some(None) => return Ok(Message::Invalid { id: Id::Null, why: "id must be a string, a number or null, of at most 256 bytes" }),
         None => None,
     };
     let invalid = |id: Option<Id>, why| Ok(Message::Invalid { id: id.unwrap_or(Id::Null), why });
-    let is_version_2 = match version.map(|raw| raw.text) {
+    let is_version_2 = match version {
         // With or without escapes.
         Some(raw) => raw == "\"2.0\"" || scan::decode_string(raw).as_deref() == Some("2.0"),
         None => dialect == Dialect::Kurento,
@@ -107,14 +95,14 @@ fn envelope<'a>(mut walk: Walk<'a>, dialect: Dialect) -> Result<Message<'a>, Syn
         return invalid(id, "jsonrpc must be \"2.0\"");
     }
     if let Some(method) = method {
-        let Some(method) = scan::decode_string(method.text) else {
+        let Some(method) = scan::decode_string(method) else {
             return invalid(id, "method must be a string");
         };
         return Ok(Message::Request(Call { id, method, params: params.filter(|raw| raw.text != "null") }));
     }
     let body = match (result, error) {
         (Some(raw), None) => Body::Result(raw),
-        (None, Some(raw)) => Body::Error(raw.text),
+        (None, Some(raw)) => Body::Error(raw),
         (Some(_), Some(_)) => Body::Both,
         (None, None) => return invalid(id, "neither method, result nor error"),
     };

@@ -23,4 +23,6 @@ pub(crate) enum SessionMember {
 pub(crate) struct Raw<'a> {
     pub(crate) text: &'a str,
     pub(crate) session: SessionMember,
+    /// How many arrays and objects are open at once in it, at most.
+    pub(crate) levels: u32,
 }

@@ -11,7 +11,7 @@ use alloc::borrow::Cow;
 use alloc::string::String;
 use core::fmt;
 use core::ops::Range;
-pub(crate) use name::Name;
+use name::Name;
 
 /// How many arrays and objects may be open at once, the outermost included. `serde_json` draws the same line.
 pub(crate) const MAX_DEPTH: u32 = 127;
@@ -22,6 +22,9 @@ pub(crate) struct SyntaxError {
     pub(crate) at: usize,
     pub(crate) what: &'static str,
 }
+
+/// The scanner has met what is no JSON; it knows where and why. Empty, so that the many steps that can fail return in a register.
+struct Stop;
 
 impl fmt::Display for SyntaxError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -54,9 +57,10 @@ pub(crate) fn kind_of(raw: &str) -> Kind {
 /// Checks that `text` is one JSON value with nothing but space around it, and returns the value without the space.
 pub(crate) fn check(text: &str) -> Result<Raw<'_>, SyntaxError> {
     let mut scanner = Scanner::new(text, 0);
-    let range = scanner.value()?;
-    scanner.end()?;
-    Ok(Raw { text: &text[range], session: scanner.session })
+    match scanner.only_value() {
+        Ok(value) => Ok(value),
+        Err(Stop) => Err(scanner.error()),
+    }
 }
 
 /// The text of a JSON string, quotes included; `None` if its escapes mean nothing (a lone surrogate).
@@ -132,38 +136,60 @@ impl<'a> Walk<'a> {
     }
 
     pub(crate) fn next(&mut self) -> Result<Option<Item<'a>>, SyntaxError> {
+        self.item().map_err(|Stop| self.scanner.error())
+    }
+
+    fn item(&mut self) -> Result<Option<Item<'a>>, Stop> {
         if !self.advance()? {
             return Ok(None);
         }
         let (key, escaped) = if self.object { self.scanner.key()? } else { (0..0, false) };
-        let value = self.scanner.value()?;
-        let start = if self.object { key.start } else { value.start };
-        let span = start..value.end;
-        Ok(Some(Item { key: self.scanner.key_text(key, escaped), value: self.scanner.raw(value), span }))
+        let start = self.scanner.value()?;
+        let end = self.scanner.pos;
+        let span = if self.object { key.start } else { start }..end;
+        Ok(Some(Item { key: self.scanner.key_text(key, escaped), value: self.scanner.raw(start), span }))
     }
 
-    /// The next member of the object that a message is: which of JSON-RPC's it is, if one, and its value.
-    pub(crate) fn next_member(&mut self) -> Result<Option<(Option<Name>, Raw<'a>)>, SyntaxError> {
-        if !self.advance()? {
-            return Ok(None);
+    /// The members of the object that a message is, each of JSON-RPC's with its last value.
+    pub(crate) fn members(mut self) -> Result<Members<'a>, SyntaxError> {
+        let mut members = Members::default();
+        match self.read_members(&mut members) {
+            Ok(()) => Ok(members),
+            Err(Stop) => Err(self.scanner.error()),
         }
-        if let Some(version) = self.scanner.usual_version() {
-            return Ok(Some((Some(Name::Version), version)));
-        }
-        let name = match self.scanner.usual_name() {
-            Some(name) => Some(name),
-            None => {
-                let (key, escaped) = self.scanner.key()?;
-                Name::of(&self.scanner.key_text(key, escaped).name())
+    }
+
+    fn read_members(&mut self, members: &mut Members<'a>) -> Result<(), Stop> {
+        while self.advance()? {
+            if let Some(version) = self.scanner.usual_version() {
+                members.version = Some(version);
+                continue;
             }
-        };
-        let value = self.scanner.value()?;
-        Ok(Some((name, self.scanner.raw(value))))
+            let name = match self.scanner.usual_name() {
+                Some(name) => Some(name),
+                None => {
+                    let (key, escaped) = self.scanner.key()?;
+                    Name::of(&self.scanner.key_text(key, escaped).name())
+                }
+            };
+            let start = self.scanner.value()?;
+            let value = self.scanner.raw(start);
+            match name {
+                Some(Name::Version) => members.version = Some(value.text),
+                Some(Name::Id) => members.id = Some(value.text),
+                Some(Name::Method) => members.method = Some(value.text),
+                Some(Name::Params) => members.params = Some(value),
+                Some(Name::Result) => members.result = Some(value),
+                Some(Name::Error) => members.error = Some(value.text),
+                None => {}
+            }
+        }
+        Ok(())
     }
 
     /// Moves to the next member or element. False if there is none, and then the whole text has been checked.
     #[inline]
-    fn advance(&mut self) -> Result<bool, SyntaxError> {
+    fn advance(&mut self) -> Result<bool, Stop> {
         if self.state == WalkState::Done {
             return Ok(false);
         }
@@ -189,6 +215,17 @@ impl<'a> Walk<'a> {
     }
 }
 
+/// What a message consists of, as it stands in it.
+#[derive(Default)]
+pub(crate) struct Members<'a> {
+    pub(crate) version: Option<&'a str>,
+    pub(crate) id: Option<&'a str>,
+    pub(crate) method: Option<&'a str>,
+    pub(crate) params: Option<Raw<'a>>,
+    pub(crate) result: Option<Raw<'a>>,
+    pub(crate) error: Option<&'a str>,
+}
+
 struct Scanner<'a> {
     text: &'a str,
     bytes: &'a [u8],
@@ -198,16 +235,28 @@ struct Scanner<'a> {
     session: SessionMember,
     /// The end of that member's value is still to be noted.
     in_session: bool,
+    /// How many containers the newest `value` has open at once.
+    levels: u32,
+    /// Why it has stopped, where it is.
+    what: &'static str,
 }
 
 impl<'a> Scanner<'a> {
     fn new(text: &'a str, outer: u32) -> Self {
-        Self { text, bytes: text.as_bytes(), pos: 0, outer, session: SessionMember::Absent, in_session: false }
+        Self { text, bytes: text.as_bytes(), pos: 0, outer, session: SessionMember::Absent, in_session: false, levels: 0, what: "" }
     }
 
+    fn only_value(&mut self) -> Result<Raw<'a>, Stop> {
+        let start = self.value()?;
+        let value = self.raw(start);
+        self.end()?;
+        Ok(value)
+    }
+
+    /// The value that began at `start` and has just been skipped.
     #[inline]
-    fn raw(&self, value: Range<usize>) -> Raw<'a> {
-        Raw { text: &self.text[value], session: self.session }
+    fn raw(&self, start: usize) -> Raw<'a> {
+        Raw { text: self.text.get(start..self.pos).unwrap_or_default(), session: self.session, levels: self.levels }
     }
 
     fn key_text(&self, key: Range<usize>, escaped: bool) -> Key<'a> {
@@ -229,11 +278,11 @@ impl<'a> Scanner<'a> {
 
     /// Skips `"jsonrpc":"2.0"`, with which nearly every message starts.
     #[inline]
-    fn usual_version(&mut self) -> Option<Raw<'a>> {
+    fn usual_version(&mut self) -> Option<&'static str> {
         const USUAL: &[u8] = b"\"jsonrpc\":\"2.0\"";
         self.bytes.get(self.pos..)?.starts_with(USUAL).then(|| {
             self.pos += USUAL.len();
-            Raw { text: "\"2.0\"", session: SessionMember::Absent }
+            "\"2.0\""
         })
     }
 
@@ -242,8 +291,15 @@ impl<'a> Scanner<'a> {
         self.bytes.get(self.pos).copied()
     }
 
-    fn fail<T>(&self, what: &'static str) -> Result<T, SyntaxError> {
-        Err(SyntaxError { at: self.pos, what })
+    #[cold]
+    fn fail<T>(&mut self, what: &'static str) -> Result<T, Stop> {
+        self.what = what;
+        Err(Stop)
+    }
+
+    /// Why it has stopped.
+    fn error(&self) -> SyntaxError {
+        SyntaxError { at: self.pos, what: self.what }
     }
 
     #[inline]
@@ -253,19 +309,26 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    fn end(&mut self) -> Result<(), SyntaxError> {
+    fn end(&mut self) -> Result<(), Stop> {
         self.skip_space();
         if self.pos == self.bytes.len() { Ok(()) } else { self.fail("expected the end of the message") }
     }
 
-    /// Skips one whole value and returns where it stands, without the space before it.
-    fn value(&mut self) -> Result<Range<usize>, SyntaxError> {
+    /// Skips one whole value and returns where it starts, behind the space before it.
+    #[inline(always)]
+    fn value(&mut self) -> Result<usize, Stop> {
         self.skip_space();
         let start = self.pos;
-        (self.session, self.in_session) = (SessionMember::Absent, false);
-        if self.scalar()? {
-            return Ok(start..self.pos);
+        (self.session, self.in_session, self.levels) = (SessionMember::Absent, false, 0);
+        if !self.scalar()? {
+            self.container(start)?;
         }
+        Ok(start)
+    }
+
+    /// Skips an array or an object.
+    #[inline(never)]
+    fn container(&mut self, start: usize) -> Result<(), Stop> {
         // One bit for each open container, the innermost lowest: 1 is an object.
         let mut open: u128 = 0;
         let mut depth = 0;
@@ -276,6 +339,7 @@ impl<'a> Scanner<'a> {
                     if self.outer + depth >= MAX_DEPTH {
                         return self.fail("nested deeper than 127 levels");
                     }
+                    self.levels = self.levels.max(depth + 1);
                     let object = opening == b'{';
                     self.pos += 1;
                     self.skip_space();
@@ -295,14 +359,14 @@ impl<'a> Scanner<'a> {
                 None => return self.fail("unexpected end, expected a value"),
             }
             if self.close_finished(start, &mut open, &mut depth)? {
-                return Ok(start..self.pos);
+                return Ok(());
             }
         }
     }
 
     /// Skips a value that holds no others. False if none starts here.
     #[inline]
-    fn scalar(&mut self) -> Result<bool, SyntaxError> {
+    fn scalar(&mut self) -> Result<bool, Stop> {
         match self.peek() {
             Some(b'"') => {
                 self.string()?;
@@ -317,7 +381,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// After a value: closes the containers that end here. True once none is open, false when another value follows.
-    fn close_finished(&mut self, start: usize, open: &mut u128, depth: &mut u32) -> Result<bool, SyntaxError> {
+    fn close_finished(&mut self, start: usize, open: &mut u128, depth: &mut u32) -> Result<bool, Stop> {
         while *depth > 0 {
             if self.in_session && *depth == 1 {
                 self.session_member_ends(start);
@@ -347,7 +411,7 @@ impl<'a> Scanner<'a> {
 
     /// Skips the name of a member of a value that began at `start`, and its colon. The value's own members are at depth 1.
     #[inline]
-    fn member(&mut self, start: usize, depth: u32) -> Result<(), SyntaxError> {
+    fn member(&mut self, start: usize, depth: u32) -> Result<(), Stop> {
         let (key, escaped) = self.key()?;
         if depth != 1 {
             return Ok(());
@@ -370,7 +434,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Skips a key and its colon, and returns where the key stands and whether there are escapes in it.
-    fn key(&mut self) -> Result<(Range<usize>, bool), SyntaxError> {
+    fn key(&mut self) -> Result<(Range<usize>, bool), Stop> {
         self.skip_space();
         let start = self.pos;
         if self.peek() != Some(b'"') {
@@ -388,7 +452,7 @@ impl<'a> Scanner<'a> {
 
     /// Skips a string; true if there are escapes in it.
     #[inline]
-    fn string(&mut self) -> Result<bool, SyntaxError> {
+    fn string(&mut self) -> Result<bool, Stop> {
         let mut escaped = false;
         self.pos += 1;
         loop {
@@ -408,7 +472,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    fn escape(&mut self) -> Result<(), SyntaxError> {
+    fn escape(&mut self) -> Result<(), Stop> {
         match self.bytes.get(self.pos + 1) {
             Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => self.pos += 2,
             Some(b'u') => match self.bytes.get(self.pos + 2..self.pos + 6) {
@@ -420,7 +484,7 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    fn number(&mut self) -> Result<(), SyntaxError> {
+    fn number(&mut self) -> Result<(), Stop> {
         if self.peek() == Some(b'-') {
             self.pos += 1;
         }
@@ -443,7 +507,7 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    fn digits(&mut self) -> Result<(), SyntaxError> {
+    fn digits(&mut self) -> Result<(), Stop> {
         let start = self.pos;
         while let Some(b'0'..=b'9') = self.peek() {
             self.pos += 1;
@@ -451,7 +515,7 @@ impl<'a> Scanner<'a> {
         if self.pos == start { self.fail("expected a digit") } else { Ok(()) }
     }
 
-    fn literal(&mut self, word: &'static str) -> Result<(), SyntaxError> {
+    fn literal(&mut self, word: &'static str) -> Result<(), Stop> {
         if self.bytes.get(self.pos..self.pos + word.len()) == Some(word.as_bytes()) {
             self.pos += word.len();
             Ok(())

@@ -14,27 +14,8 @@ fn id(out: &mut Vec<u8>, id: &Id) {
     }
 }
 
-pub(crate) fn integer(out: &mut Vec<u8>, n: i64) {
-    if n < 0 {
-        out.push(b'-');
-    }
-    unsigned(out, n.unsigned_abs());
-}
-
-pub(crate) fn unsigned(out: &mut Vec<u8>, mut n: u64) {
-    // 20 digits hold every u64.
-    let mut digits = [0_u8; 20];
-    let mut at = digits.len();
-    loop {
-        at -= 1;
-        // A remainder of ten fits.
-        digits[at] = b'0' + (n % 10) as u8;
-        n /= 10;
-        if n == 0 {
-            break;
-        }
-    }
-    out.extend_from_slice(&digits[at..]);
+pub(crate) fn integer(out: &mut Vec<u8>, n: impl itoa::Integer) {
+    out.extend_from_slice(itoa::Buffer::new().format(n).as_bytes());
 }
 
 /// `text` as a JSON string with its quotes (RFC 8259 section 7).
@@ -109,7 +90,7 @@ fn member_len(id: &SessionId) -> usize {
 
 /// `{"jsonrpc":"2.0","id":…,"result":…}`.
 pub(crate) fn result(out: &mut Vec<u8>, id: &Id, wrap: Wrap<'_>, json: &Json<'_>) {
-    let wrapping = wrap.map_or(0, |session| session.map_or(0, member_len) + if is_object(json) { 0 } else { BOX });
+    let wrapping = wrap.map_or(0, |session| session.map_or(0, member_len)) + if is_boxed(wrap, json) { BOX } else { 0 };
     out.reserve(RESULT_FRAME + id.text_len() + json.as_str().len() + wrapping);
     out.extend_from_slice(b"{\"jsonrpc\":\"2.0\",\"id\":");
     self::id(out, id);
@@ -119,6 +100,11 @@ pub(crate) fn result(out: &mut Vec<u8>, id: &Id, wrap: Wrap<'_>, json: &Json<'_>
         Some(session) => object_with_session(out, session, json),
     }
     out.push(b'}');
+}
+
+/// Whether `json` gets an object around it.
+pub(crate) fn is_boxed(wrap: Wrap<'_>, json: &Json<'_>) -> bool {
+    wrap.is_some() && !is_object(json)
 }
 
 fn is_object(json: &Json<'_>) -> bool {
@@ -189,7 +175,7 @@ fn head(out: &mut Vec<u8>, id: Option<u32>, method: &str) {
     out.extend_from_slice(b"{\"jsonrpc\":\"2.0\"");
     if let Some(id) = id {
         out.extend_from_slice(b",\"id\":");
-        unsigned(out, u64::from(id));
+        integer(out, id);
     }
     out.extend_from_slice(b",\"method\":");
     string(out, method);

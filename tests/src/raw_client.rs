@@ -4,7 +4,8 @@
 //! serves requests with a small demo handler. It settles completely after each call: what can be read is read, what can be written is written.
 //!
 //! The demo handler: `echo` gives its params back, `count` how often it ran, `add` takes `{a, b}`, `is_first` tells whether it is the session's first
-//! request, `nothing` gives no answer, `fail` an error with data; `busy` and `later` are answered by [`House::finish`], and `later` lets the next request start.
+//! request, `nothing` gives no answer, `fail` an error with data, `fail_deep` one with data of so many `levels`; `busy` and `later` are answered by
+//! [`House::finish`], and `later` lets the next request start.
 
 use crate::raw::{Event, checked_frame};
 use bowline_core::{
@@ -505,6 +506,12 @@ impl House {
             "fail" => {
                 let data = Json::parse(r#"{"type":"DEMO","more":[1]}"#).expect("JSON");
                 Outcome::Error(ErrorObject::new(1234, "It \"failed\"").with_data(data.into_owned()))
+            }
+            "fail_deep" => {
+                let params: BTreeMap<String, usize> = decode_params(params.as_ref(), endpoint.dialect()).expect("how many levels");
+                let levels = params["levels"];
+                let data = format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+                Outcome::Error(ErrorObject::new(1, "It failed").with_data(Json::parse(&data).expect("JSON").into_owned()))
             }
             _ => Outcome::Error(ErrorObject::method_not_found(&method)),
         };

@@ -1,6 +1,6 @@
 //! What a server answers to input that is wrong, and that it goes on afterwards.
 
-use bowline_core::{Dialect, Json, ServerConfig};
+use bowline_core::{CallOutcome, Dialect, Json, SendError, ServerConfig};
 use bowline_tests::raw_client::House;
 use serde_json::{Value, json};
 
@@ -156,6 +156,65 @@ fn ten_thousand_levels_of_nesting_are_refused_without_a_stack() {
     let (open, close) = ("[".repeat(126), "]".repeat(126));
     house.send_text(wire, format!(r#"{{"jsonrpc":"2.0","id":1,"method":"nothing","params":{open}{close}}}"#));
     assert!(house.one(wire).get("result").is_some());
+}
+
+fn nested(levels: usize) -> String {
+    format!("{}{}", "[".repeat(levels), "]".repeat(levels))
+}
+
+#[test]
+fn an_answer_that_no_peer_would_read_is_an_error() {
+    let request = |id: u32, levels: usize| format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"echo","params":{}}}"#, nested(levels));
+    for (dialect, deepest) in [(Dialect::Strict, 126), (Dialect::Kurento, 125)] {
+        let mut house = House::new(ServerConfig { dialect, ..ServerConfig::default() });
+        let wire = house.open();
+        house.send_text(wire, request(1, deepest));
+        assert!(house.one(wire).get("result").is_some(), "{dialect:?}");
+        // In a batch there is a level more around the request, and around its answer.
+        house.send_text(wire, format!("[{},{}]", request(3, deepest - 1), request(4, 2)));
+        let answers = house.one(wire);
+        assert!(answers[0].get("result").is_some() && answers[1].get("result").is_some(), "{answers}");
+        if dialect == Dialect::Strict {
+            // What is deeper is no request any more.
+            continue;
+        }
+        // The object around the array is one level too many.
+        house.send_text(wire, request(5, deepest + 1));
+        house.send_text(wire, format!("[{},{}]", request(6, deepest), request(7, 2)));
+        let [alone, batch] = &house.read(wire)[..] else { panic!("two answers") };
+        for error in [&alone["error"], &batch[0]["error"]] {
+            assert_eq!(error["code"], -32603);
+            assert!(error["message"].as_str().unwrap().contains("127 levels"), "{error}");
+        }
+        assert!(batch[1].get("result").is_some());
+    }
+}
+
+#[test]
+fn an_error_loses_data_that_no_peer_would_read() {
+    let mut house = House::new(ServerConfig::default());
+    let wire = house.open();
+    for (levels, code) in [(125, 1), (126, -32603)] {
+        house.send(wire, &json!({"jsonrpc": "2.0", "id": levels, "method": "fail_deep", "params": {"levels": levels}}));
+        assert_eq!(house.one(wire)["error"]["code"], code, "{levels}");
+    }
+}
+
+#[test]
+fn params_that_no_peer_would_read_are_not_sent() {
+    for (levels, fits) in [(126, true), (127, false), (200, false)] {
+        let params = (0..levels).fold(json!(null), |inner, _| if inner.is_null() { json!([]) } else { json!([inner]) });
+        let mut house = House::new(ServerConfig::default());
+        let (wire, _) = house.connect(json!({}));
+        let home = house.home(wire);
+        let (tag, _) = house.call(home, "ask", &params, None).unwrap();
+        assert_eq!(house.outcome(tag), if fits { None } else { Some(&CallOutcome::TooDeep) }, "{levels}");
+        let params = Json::from_value(&params).unwrap();
+        let notified = house.with(home, |endpoint, now| endpoint.notify(now, "note", Some(&params)));
+        assert_eq!(notified, if fits { Ok(()) } else { Err(SendError::TooDeep) }, "{levels}");
+        assert_eq!(house.read(wire).len(), if fits { 2 } else { 0 });
+    }
+    assert!(SendError::TooDeep.to_string().contains("127 levels"));
 }
 
 #[test]

@@ -73,7 +73,9 @@ impl From<CallError> for Failure {
             CallError::TimedOut => Self::TimedOut(text),
             CallError::Interrupted | CallError::Closed => Self::Unknown(text),
             CallError::ReservedMethod => Self::Usage(text),
-            CallError::TooBig(_) | CallError::Decode(_) | CallError::Encode(_) | CallError::Malformed(_) => Self::Other(text),
+            CallError::TooBig(_) | CallError::TooDeep | CallError::Decode(_) | CallError::Encode(_) | CallError::Malformed(_) => {
+                Self::Other(text)
+            }
             _ => Self::Other(text),
         }
     }

@@ -7,6 +7,7 @@ use crate::{
     Action, CallId, CallOutcome, Close, CloseReason, Dialect, ErrorObject, Instant, Json, MAX_SESSION_ID_BYTES, Outcome, Responder,
     SendError, scan, write,
 };
+use alloc::string::String;
 use alloc::vec::Vec;
 
 /// A call to make: see [`Endpoint::call`].
@@ -20,6 +21,13 @@ pub struct Call<'a, T> {
     pub deadline: Option<Instant>,
     /// What comes back with the outcome.
     pub tag: T,
+}
+
+/// Why a message is not sent: the peer would not read it.
+enum Unfit {
+    /// It takes so many bytes.
+    TooBig(usize),
+    TooDeep,
 }
 
 /// What the member `sessionId` may add to a message.
@@ -50,7 +58,13 @@ impl<T> Endpoint<T> {
         }
         match self.push_request(now, Some(id), call.method, call.params) {
             Ok(()) => self.calls.insert(id, call.tag, deadline),
-            Err(max) => self.actions.push_back(Action::Settled { tag: call.tag, outcome: CallOutcome::TooBig(max) }),
+            Err(unfit) => {
+                let outcome = match unfit {
+                    Unfit::TooBig(max) => CallOutcome::TooBig(max),
+                    Unfit::TooDeep => CallOutcome::TooDeep,
+                };
+                self.actions.push_back(Action::Settled { tag: call.tag, outcome });
+            }
         }
         Ok(CallId(id))
     }
@@ -59,10 +73,13 @@ impl<T> Endpoint<T> {
     ///
     /// # Errors
     ///
-    /// [`SendError::Full`], [`SendError::Closed`], [`SendError::ReservedMethod`] or [`SendError::TooBig`].
+    /// [`SendError::Full`], [`SendError::Closed`], [`SendError::ReservedMethod`], [`SendError::TooBig`] or [`SendError::TooDeep`].
     pub fn notify(&mut self, now: Instant, method: &str, params: Option<&Json<'_>>) -> Result<(), SendError> {
         self.may_send(method)?;
-        self.push_request(now, None, method, params).map_err(SendError::TooBig)
+        self.push_request(now, None, method, params).map_err(|unfit| match unfit {
+            Unfit::TooBig(max) => SendError::TooBig(max),
+            Unfit::TooDeep => SendError::TooDeep,
+        })
     }
 
     /// Nobody waits for this call any more: its outcome will not be told. If it has not been sent it will not be.
@@ -89,7 +106,7 @@ impl<T> Endpoint<T> {
                 let (keeps, peer_takes) = (outbox.keep() != Keep::All, outbox.peer_takes);
                 let wrap = role.wrap(session.as_ref());
                 let entry = Entry { kind: Kind::Answer, add_session_id: false };
-                let text = outbox.push(entry, |out| write_answer(out, &id, wrap, outcome, peer_takes));
+                let text = outbox.push(entry, |out| write_answer(out, &id, wrap, outcome, peer_takes, 0));
                 if let (true, Some(print)) = (keeps, debt.print) {
                     duplicates.answered(now, print, text, role.limits());
                 }
@@ -97,7 +114,7 @@ impl<T> Endpoint<T> {
             }
             Some(batch) => {
                 let mut text = Vec::new();
-                write_answer(&mut text, &id, self.role.wrap(self.session.as_ref()), outcome, self.outbox.peer_takes);
+                write_answer(&mut text, &id, self.role.wrap(self.session.as_ref()), outcome, self.outbox.peer_takes, 1);
                 let Self { role, outbox, duplicates, .. } = self;
                 if let (true, Some(print)) = (outbox.keep() != Keep::All, debt.print) {
                     duplicates.answered(now, print, &text, role.limits());
@@ -168,19 +185,21 @@ impl<T> Endpoint<T> {
         if self.has_room() { Ok(()) } else { Err(SendError::Full) }
     }
 
-    /// `Err` is what the peer takes, if the message is longer.
-    fn push_request(&mut self, now: Instant, id: Option<u32>, method: &str, params: Option<&Json<'_>>) -> Result<(), usize> {
+    fn push_request(&mut self, now: Instant, id: Option<u32>, method: &str, params: Option<&Json<'_>>) -> Result<(), Unfit> {
         let kurento_client = match &self.role {
             Role::Client(client) => client.config.dialect == Dialect::Kurento,
             Role::Server(_) => false,
         };
-        let params = params.map(Json::as_str);
         // A Kurento client's params are an object, so that it can carry the session's id (PROTOCOL 2).
-        let boxed = kurento_client && params.is_some_and(|raw| scan::kind_of(raw) != scan::Kind::Object);
+        let boxed = kurento_client && params.is_some_and(|json| scan::kind_of(json.as_str()) != scan::Kind::Object);
+        if params.is_some_and(|json| !json.fits_within(1 + u32::from(boxed))) {
+            return Err(Unfit::TooDeep);
+        }
+        let params = params.map(Json::as_str);
         let params = if kurento_client { Some(params.unwrap_or("{}")) } else { params };
         let added = if kurento_client { SESSION_MEMBER_BYTES } else { 0 };
         if write::request_len(id, method, params, boxed) + added > self.outbox.peer_takes {
-            return Err(self.outbox.peer_takes);
+            return Err(Unfit::TooBig(self.outbox.peer_takes));
         }
         let kind = id.map_or(Kind::Notification, Kind::Call);
         self.outbox.push(Entry { kind, add_session_id: kurento_client }, |text| match (params, boxed) {
@@ -245,17 +264,31 @@ impl<T> Endpoint<T> {
     }
 }
 
-/// Appends the answer, or an error if it is longer than what the peer takes.
-fn write_answer(out: &mut Vec<u8>, id: &Id, wrap: write::Wrap<'_>, outcome: Outcome<'_>, peer_takes: usize) {
+/// Appends the answer, or an error if the peer would not read it: it takes so many bytes, and no deeper nesting than we do. `around` are the arrays in which the
+/// answer will stand.
+fn write_answer(out: &mut Vec<u8>, id: &Id, wrap: write::Wrap<'_>, outcome: Outcome<'_>, peer_takes: usize, around: u32) {
     let start = out.len();
-    match outcome {
-        Outcome::Result(json) => write::result(out, id, wrap, &json),
-        Outcome::Empty => write::result(out, id, wrap, if wrap.is_some() { &Json::EMPTY } else { &Json::NULL }),
-        Outcome::Error(error) => write::error(out, id, wrap.is_some(), &error),
-    }
-    if out.len() - start > peer_takes {
-        let why = alloc::format!("The answer is longer than the {peer_takes} bytes that the peer takes");
-        out.truncate(start);
-        write::error(out, id, wrap.is_some(), &ErrorObject::new(ErrorObject::INTERNAL_ERROR, why));
-    }
+    let fits = match outcome {
+        Outcome::Result(json) => {
+            write::result(out, id, wrap, &json);
+            json.fits_within(around + 1 + u32::from(write::is_boxed(wrap, &json)))
+        }
+        Outcome::Empty => {
+            write::result(out, id, wrap, if wrap.is_some() { &Json::EMPTY } else { &Json::NULL });
+            true
+        }
+        Outcome::Error(error) => {
+            write::error(out, id, wrap.is_some(), &error);
+            error.data.is_none_or(|data| data.fits_within(around + 2))
+        }
+    };
+    let why = if out.len() - start > peer_takes {
+        alloc::format!("The answer is longer than the {peer_takes} bytes that the peer takes")
+    } else if !fits {
+        String::from("The answer is nested deeper than the 127 levels that a peer reads")
+    } else {
+        return;
+    };
+    out.truncate(start);
+    write::error(out, id, wrap.is_some(), &ErrorObject::new(ErrorObject::INTERNAL_ERROR, why));
 }

@@ -3,6 +3,10 @@
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
+/// A buffer of more bytes than this is given back as soon as the one text in it goes, so that the next session that needs one gets the same memory: freed
+/// later, between what others hold by then, it would be of use to nobody. One that has grown with many texts is likely to be needed so again.
+const KEPT: usize = 1024;
+
 #[derive(Debug)]
 pub(super) struct Log<M> {
     /// The texts, behind what was left by those that went.
@@ -77,10 +81,14 @@ impl<M> Log<M> {
     /// Removes the oldest and returns it with its text's length.
     pub(super) fn pop_front(&mut self) -> Option<(M, usize)> {
         let (entry, len) = self.entries.pop_front()?;
+        let alone = self.head == 0;
         self.head += len;
         if self.entries.is_empty() {
             self.text.clear();
             self.head = 0;
+            if alone && self.text.capacity() > KEPT {
+                self.text = Vec::new();
+            }
         }
         Some((entry, len))
     }
@@ -191,6 +199,10 @@ mod tests {
             assert!(log.text.capacity() <= 4 * most.max(64), "{} for {most}", log.text.capacity());
         }
         log.retain(|_| false);
+        assert!(log.text.capacity() > 0);
+        log.push(0, &[b'x'; 2 * KEPT]);
+        log.pop_front();
+        assert_eq!(log.text.capacity(), 0);
         log.shrink();
         assert_eq!((log.text.capacity(), log.entries.capacity()), (0, 0));
     }

@@ -70,6 +70,7 @@ impl Gate {
             let state = match idle {
                 Idle::Attached => "attached",
                 Idle::Used => "used",
+                Idle::Acknowledged => "acknowledged",
                 Idle::Detached => "detached",
             };
             // Not negative, and far from what a u64 holds.

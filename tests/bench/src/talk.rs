@@ -102,6 +102,16 @@ impl Talk {
         self.call(begun, "echo", params)
     }
 
+    /// Says that every answer so far has arrived.
+    pub(crate) fn acknowledge(self, begun: &mut Begun) -> Result<()> {
+        let ping = format!(r#"{{"jsonrpc":"2.0","id":3,"method":"ping","params":{{"received":{}}}}}"#, begun.asked);
+        let pong = ask(&mut begun.stream, &ping)?;
+        if pong["result"]["value"] != "pong" {
+            bail!("no pong: {pong}");
+        }
+        Ok(())
+    }
+
     /// Ends the session, and then the connection as WebSocket has it.
     pub(crate) fn end(self, mut begun: Begun) -> Result<()> {
         if self.has_session() {

@@ -88,7 +88,9 @@ impl World {
                     self.tally.lost += 1;
                 }
             }
-            CallOutcome::Error(_) | CallOutcome::Malformed(_) | CallOutcome::TooBig(_) => self.stuck("an answer that nobody gave"),
+            CallOutcome::Error(_) | CallOutcome::Malformed(_) | CallOutcome::TooBig(_) | CallOutcome::TooDeep => {
+                self.stuck("an answer that nobody gave")
+            }
         }
         if (before.repeated, before.reordered) != (self.tally.repeated, self.tally.reordered) {
             self.note(|| format!("WRONG: the answer to {number} arrives at {who:?}"));

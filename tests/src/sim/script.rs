@@ -261,6 +261,7 @@ impl Conversation {
                     CallOutcome::Error(_)
                     | CallOutcome::Malformed(_)
                     | CallOutcome::TooBig(_)
+                    | CallOutcome::TooDeep
                     | CallOutcome::TimedOut
                     | CallOutcome::Interrupted
                     | CallOutcome::Closed => self.tally.lost += 1,

@@ -1,6 +1,6 @@
 //! A server, and a client that does what it should not.
 
-use crate::rows::{Bound, Gets, Input, Row, SESSION};
+use crate::rows::{Bound, FromClient, Gets, SESSION};
 use bowline::{Context, Dialect, ErrorObject, Json, PathOptions, Router, Runtime, ServerLimits};
 use bowline_tests::sockets::{PATIENCE, Peer, Rig, until};
 use serde::Deserialize;
@@ -14,39 +14,39 @@ use tungstenite::Message;
 
 const NOBODY: &str = "00000000-0000-4000-8000-000000000000";
 
-pub(crate) async fn check(runtime: &impl Runtime, row: &Row) {
+pub(crate) async fn check(runtime: &impl Runtime, input: &FromClient, gets: Gets) {
     let mut limits = ServerLimits::new();
-    match &row.input {
-        Input::Text(frame) => in_session(serve(runtime, limits).await, "/", row, |peer| peer.text(frame)),
-        Input::Strict(frame) => in_session(serve(runtime, limits).await, "/strict", row, |peer| peer.text(frame)),
-        Input::Frames(bytes) => in_session(serve(runtime, limits).await, "/", row, |peer| {
+    match input {
+        FromClient::Text(frame) => in_session(serve(runtime, limits).await, "/", gets, |peer| peer.text(frame)),
+        FromClient::Strict(frame) => in_session(serve(runtime, limits).await, "/strict", gets, |peer| peer.text(frame)),
+        FromClient::Frames(bytes) => in_session(serve(runtime, limits).await, "/", gets, |peer| {
             // The server may hang up before it has read all of them.
             peer.bytes(bytes);
         }),
-        Input::Resumable(frame) => {
+        FromClient::Resumable(frame) => {
             let address = serve(runtime, limits).await;
             let (mut peer, session) = resumable(address);
             peer.text(frame);
-            check_answer(address, "/", peer, &session, row.gets);
+            check_answer(address, "/", peer, &session, gets);
         }
-        Input::Anew(path, frames) => {
+        FromClient::Anew(path, frames) => {
             let address = serve(runtime, limits).await;
             // It stays where it is: a connection may have been lost that nobody has missed yet.
             let (_old, session) = resumable(address);
-            anew(address, path, frames, &session, row.gets);
+            anew(address, path, frames, &session, gets);
         }
-        Input::Head(bytes) => {
+        FromClient::Head(bytes) => {
             limits.handshake_timeout = Duration::from_millis(500);
             let address = serve(runtime, limits).await;
             let mut stream = Peer::open(address).unwrap();
             // The server may answer before it has read all.
             let _ = stream.write_all(bytes.as_bytes());
-            let Gets::Status(status) = row.gets else { panic!("a handshake gets a status") };
+            let Gets::Status(status) = gets else { panic!("a handshake gets a status") };
             assert_eq!(Peer::read_head(&mut stream).unwrap().status, status);
             let _ = stream.read_to_end(&mut Vec::new());
             greeted(address, "/");
         }
-        Input::OneMore(bound) => {
+        FromClient::OneMore(bound) => {
             let limits = &mut limits;
             match bound {
                 Bound::Handshakes => limits.max_handshakes = 1,
@@ -55,9 +55,8 @@ pub(crate) async fn check(runtime: &impl Runtime, row: &Row) {
                 Bound::Silence => limits.silence_timeout = Duration::from_millis(20),
                 Bound::Guesses => (limits.failed_connects, limits.failed_connects_per_second) = (1, 1),
             }
-            one_more(serve(runtime, limits.clone()).await, *bound, row.gets).await;
+            one_more(serve(runtime, limits.clone()).await, *bound, gets).await;
         }
-        Input::Answer(_) | Input::Greeting(_) | Input::Welcome(_) | Input::Reply(_) | Input::Served(_) => panic!("that is a server"),
     }
 }
 
@@ -110,10 +109,10 @@ fn is_there(address: SocketAddr, path: &str, session: &str) {
     assert_eq!(resume(address, path, session)["result"]["value"], "reconnection successful");
 }
 
-fn in_session(address: SocketAddr, path: &str, row: &Row, act: impl FnOnce(&mut Peer)) {
+fn in_session(address: SocketAddr, path: &str, gets: Gets, act: impl FnOnce(&mut Peer)) {
     let (mut peer, session) = greeted(address, path);
     act(&mut peer);
-    check_answer(address, path, peer, &session, row.gets);
+    check_answer(address, path, peer, &session, gets);
 }
 
 fn anew(address: SocketAddr, path: &str, frames: &[String], session: &str, gets: Gets) {

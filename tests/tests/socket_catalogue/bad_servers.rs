@@ -1,6 +1,6 @@
 //! A client, and a server that does what it should not.
 
-use crate::rows::{Gets, Input, Row};
+use crate::rows::{FromServer, Gets};
 use async_channel::Sender;
 use bowline::{CallError, ConnectionEvent, Runtime, SessionKept};
 use bowline_tests::sockets::{BadServer, Conversation, Rig, soon};
@@ -8,24 +8,24 @@ use serde_json::{Value, json};
 
 const SESSION: &str = "S";
 
-pub(crate) async fn check(runtime: &impl Runtime, row: &Row) {
-    match &row.input {
-        Input::Answer(bytes) => {
+pub(crate) async fn check(runtime: &impl Runtime, input: &FromServer, gets: Gets) {
+    match input {
+        FromServer::Answer(bytes) => {
             let server = BadServer::answering(bytes).unwrap();
-            is_refused(runtime, &server, row.gets).await;
+            is_refused(runtime, &server, gets).await;
         }
-        Input::Greeting(members) => {
+        FromServer::Greeting(members) => {
             let members = *members;
             let server = BadServer::on_websocket(move |_, conversation| {
                 let connect = conversation.read()?;
                 conversation.text(&answer(&connect, members))?;
                 serve(conversation)
             });
-            greeted(runtime, &server.unwrap(), row.gets).await;
+            greeted(runtime, &server.unwrap(), gets).await;
         }
-        Input::Welcome(members) => welcomed(runtime, members, row.gets).await,
-        Input::Reply(members) => {
-            let (members, Gets::CallFails(says)) = (*members, row.gets) else { panic!("no such thing") };
+        FromServer::Welcome(members) => welcomed(runtime, members, gets).await,
+        FromServer::Reply(members) => {
+            let (members, Gets::CallFails(says)) = (*members, gets) else { panic!("no such thing") };
             let server = BadServer::on_websocket(move |_, conversation| {
                 conversation.greet(SESSION)?;
                 let call = conversation.read()?;
@@ -37,14 +37,7 @@ pub(crate) async fn check(runtime: &impl Runtime, row: &Row) {
             assert!(error.to_string().contains(says), "{error}");
             assert_eq!(soon(client.call::<u64>("five", ())).await, Ok(5));
         }
-        Input::Served(bytes) => served(runtime, bytes.clone(), row.gets).await,
-        Input::Text(_)
-        | Input::Strict(_)
-        | Input::Resumable(_)
-        | Input::Anew(..)
-        | Input::Frames(_)
-        | Input::Head(_)
-        | Input::OneMore(_) => panic!("that is a client"),
+        FromServer::Served(bytes) => served(runtime, bytes.clone(), gets).await,
     }
 }
 

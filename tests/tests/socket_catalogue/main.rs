@@ -88,15 +88,7 @@ fn told(gets: Gets) -> String {
 
 async fn check(runtime: impl Runtime, row: &Row) {
     match &row.input {
-        Input::Text(_)
-        | Input::Strict(_)
-        | Input::Resumable(_)
-        | Input::Anew(..)
-        | Input::Frames(_)
-        | Input::Head(_)
-        | Input::OneMore(_) => bad_clients::check(&runtime, row).await,
-        Input::Answer(_) | Input::Greeting(_) | Input::Welcome(_) | Input::Reply(_) | Input::Served(_) => {
-            bad_servers::check(&runtime, row).await;
-        }
+        Input::Client(input) => bad_clients::check(&runtime, input, row.gets).await,
+        Input::Server(input) => bad_servers::check(&runtime, input, row.gets).await,
     }
 }

@@ -16,29 +16,39 @@ pub(crate) struct Row {
 
 /// What the other side does.
 pub(crate) enum Input {
-    /// A client sends a text frame in its session.
+    Client(FromClient),
+    Server(FromServer),
+}
+
+/// What a client sends.
+pub(crate) enum FromClient {
+    /// A text frame in its session.
     Text(String),
     /// The same on a path of the strict dialect.
     Strict(String),
-    /// A client with resumption sends a text frame in its session, after which two messages have been sent to it, of which it has acknowledged the first.
+    /// With resumption: a text frame in its session, after which two messages have been sent to it, of which it has acknowledged the first.
     Resumable(String),
     /// The same client comes over a new transport to this path, and sends these text frames. `SESSION` stands for its session; what is told is what the last of them gets.
     Anew(&'static str, Vec<String>),
-    /// A client sends these bytes in its session.
+    /// These bytes in its session.
     Frames(Vec<u8>),
-    /// A client sends these bytes, and then nothing, instead of a handshake.
+    /// These bytes, and then nothing, instead of a handshake.
     Head(String),
     /// Another client comes than those for which there is room.
     OneMore(Bound),
-    /// A server answers the handshake so.
+}
+
+/// What a server answers or sends.
+pub(crate) enum FromServer {
+    /// To the handshake.
     Answer(&'static [u8]),
-    /// A server answers `connect` with these members.
+    /// To `connect`: these members.
     Greeting(&'static str),
-    /// A server answers so when a client with resumption comes back, to which it has sent nothing and which has sent it one call.
+    /// When a client with resumption comes back, to which it has sent nothing and which has sent it one call.
     Welcome(&'static str),
-    /// A server answers a call with these members.
+    /// To a call: these members.
     Reply(&'static str),
-    /// A server sends these bytes in a session.
+    /// These bytes in a session.
     Served(Vec<u8>),
 }
 
@@ -120,7 +130,7 @@ pub(crate) fn sections() -> Vec<(&'static str, Vec<Row>)> {
 
 fn text(name: &'static str, frame: &str, gets: Gets, rule: &'static str) -> Row {
     let shown = if frame.is_empty() { "an empty frame".to_owned() } else { shown(frame) };
-    Row { name, shown, input: Input::Text(frame.to_owned()), gets, rule }
+    Row { name, shown, input: Input::Client(FromClient::Text(frame.to_owned())), gets, rule }
 }
 
 /// The text of a row as the page has it.
@@ -129,7 +139,7 @@ fn shown(text: &str) -> String {
 }
 
 fn long(name: &'static str, shown: &str, frame: String, gets: Gets, rule: &'static str) -> Row {
-    Row { name, shown: shown.to_owned(), input: Input::Text(frame), gets, rule }
+    Row { name, shown: shown.to_owned(), input: Input::Client(FromClient::Text(frame)), gets, rule }
 }
 
 fn no_json() -> Vec<Row> {
@@ -153,6 +163,13 @@ fn no_json() -> Vec<Row> {
             "a request of nothing known with 126 levels in its params",
             levels("no such", 126),
             Gets::Error("1001", -32601, ""),
+            JSON,
+        ),
+        long(
+            "one_level_too_many_in_the_answer",
+            "a request with 126 levels in its params, which come back with an object around them",
+            levels("echo", 126),
+            Gets::Error("1001", -32603, "127 levels"),
             JSON,
         ),
         long("ten_thousand_levels", "10,000 times `[`, and as many `]`", format!("{open}{close}"), bad("deep"), JSON),
@@ -182,7 +199,7 @@ fn no_request() -> Vec<Row> {
         Row {
             name: "no_version_in_the_strict_dialect",
             shown: shown(r#"{"id":1001,"method":"echo","params":{}}"#),
-            input: Input::Strict(r#"{"id":1001,"method":"echo","params":{}}"#.into()),
+            input: Input::Client(FromClient::Strict(r#"{"id":1001,"method":"echo","params":{}}"#.into())),
             gets: bad("1001", "jsonrpc"),
             rule: JSON,
         },
@@ -255,7 +272,7 @@ fn sessions() -> Vec<Row> {
         Row {
             name: "a_session_that_was_closed",
             shown: format!("{}, then `connect` to the same session", shown(&request(1001, "closeSession", "{}"))),
-            input: Input::Resumable(request(1001, "closeSession", "{}")),
+            input: Input::Client(FromClient::Resumable(request(1001, "closeSession", "{}"))),
             gets: Gets::SessionClosed(1000, ""),
             rule: METHODS,
         },
@@ -291,7 +308,7 @@ fn anew(name: &'static str, path: &'static str, frames: &[String], gets: Gets, r
     if path != "/" {
         shown.push_str(&format!(" to `{path}`"));
     }
-    Row { name, shown, input: Input::Anew(path, frames), gets, rule }
+    Row { name, shown, input: Input::Client(FromClient::Anew(path, frames)), gets, rule }
 }
 
 /// The client has been sent two messages and has acknowledged the first; it has sent two.
@@ -301,7 +318,7 @@ fn resumptions() -> Vec<Row> {
     let ping = |name, params: &str, gets| Row {
         name,
         shown: shown(&request(1001, "ping", params)),
-        input: Input::Resumable(request(1001, "ping", params)),
+        input: Input::Client(FromClient::Resumable(request(1001, "ping", params))),
         gets,
         rule: RESUMPTION,
     };
@@ -352,8 +369,13 @@ fn resumptions() -> Vec<Row> {
 }
 
 fn frames() -> Vec<Row> {
-    let row =
-        |name, shown: &str, bytes: Vec<u8>, gets, rule| Row { name, shown: shown.to_owned(), input: Input::Frames(bytes), gets, rule };
+    let row = |name, shown: &str, bytes: Vec<u8>, gets, rule| Row {
+        name,
+        shown: shown.to_owned(),
+        input: Input::Client(FromClient::Frames(bytes)),
+        gets,
+        rule,
+    };
     let protocol = Gets::Closed(1002, "WebSocket protocol error");
     let too_big = Gets::Closed(1009, "Message too big");
     let not_utf8 = Gets::Closed(1007, "Text is not UTF-8");
@@ -447,7 +469,7 @@ fn heads() -> Vec<Row> {
     let row = |name, shown: &str, bytes: String, status| Row {
         name,
         shown: shown.to_owned(),
-        input: Input::Head(bytes),
+        input: Input::Client(FromClient::Head(bytes)),
         gets: Gets::Status(status),
         rule: "protocol.md, 9",
     };
@@ -474,7 +496,13 @@ fn heads() -> Vec<Row> {
 }
 
 fn bounds() -> Vec<Row> {
-    let row = |name, shown: &str, bound, gets, rule| Row { name, shown: shown.into(), input: Input::OneMore(bound), gets, rule };
+    let row = |name, shown: &str, bound, gets, rule| Row {
+        name,
+        shown: shown.into(),
+        input: Input::Client(FromClient::OneMore(bound)),
+        gets,
+        rule,
+    };
     vec![
         row("one_handshake_too_many", "a connection more than may be in their handshake", Bound::Handshakes, Gets::Status(503), HANDSHAKE),
         row("one_transport_too_many", "a transport more than there may be", Bound::Transports, Gets::Closed(1013, ""), HANDSHAKE),
@@ -488,7 +516,7 @@ fn answers() -> Vec<Row> {
     let row = |name, shown: &str, bytes, says| Row {
         name,
         shown: shown.to_owned(),
-        input: Input::Answer(bytes),
+        input: Input::Server(FromServer::Answer(bytes)),
         gets: Gets::Refused(says),
         rule: "protocol.md, 7",
     };
@@ -508,19 +536,24 @@ fn answers() -> Vec<Row> {
 }
 
 fn replies() -> Vec<Row> {
-    let greeting =
-        |name, members, gets, rule| Row { name, shown: format!("to `connect`: `{members}`"), input: Input::Greeting(members), gets, rule };
+    let greeting = |name, members, gets, rule| Row {
+        name,
+        shown: format!("to `connect`: `{members}`"),
+        input: Input::Server(FromServer::Greeting(members)),
+        gets,
+        rule,
+    };
     let welcome = |name, members| Row {
         name,
         shown: format!("to `connect` of a client that comes back: `{members}`"),
-        input: Input::Welcome(members),
+        input: Input::Server(FromServer::Welcome(members)),
         gets: Gets::Renewed,
         rule: RESUMPTION,
     };
     let reply = |name, members, says| Row {
         name,
         shown: format!("to a call: `{members}`"),
-        input: Input::Reply(members),
+        input: Input::Server(FromServer::Reply(members)),
         gets: Gets::CallFails(says),
         rule: JSON,
     };
@@ -557,7 +590,7 @@ fn served() -> Vec<Row> {
     let row = |name, shown: &str, bytes: &[u8], gets, rule| Row {
         name,
         shown: shown.to_owned(),
-        input: Input::Served(bytes.to_vec()),
+        input: Input::Server(FromServer::Served(bytes.to_vec())),
         gets,
         rule,
     };

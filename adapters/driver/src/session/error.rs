@@ -11,6 +11,8 @@ pub enum CallError {
     Peer(ErrorObject),
     /// It was not sent: it is longer than what the peer takes, so many bytes.
     TooBig(usize),
+    /// It was not sent: with what stands around its params they are nested deeper than the 127 levels that a peer reads.
+    TooDeep,
     /// No answer came in time.
     TimedOut,
     /// The call was sent, then the connection or the session was lost: whether it ran is unknown.
@@ -32,6 +34,7 @@ impl fmt::Display for CallError {
         match self {
             Self::Peer(error) => write!(f, "the peer answered with an error: {error}"),
             Self::TooBig(max) => SendError::TooBig(*max).fmt(f),
+            Self::TooDeep => SendError::TooDeep.fmt(f),
             Self::TimedOut => f.write_str("no answer in time"),
             Self::Interrupted => f.write_str("the connection was lost before the answer; whether the call ran is unknown"),
             Self::Closed => f.write_str("the session is closed"),
@@ -49,6 +52,7 @@ impl Error for CallError {
             Self::Peer(error) => Some(error),
             Self::Decode(error) => Some(error),
             Self::TooBig(_)
+            | Self::TooDeep
             | Self::TimedOut
             | Self::Interrupted
             | Self::Closed
@@ -66,6 +70,7 @@ pub(super) fn raw_result(outcome: CallOutcome) -> Result<Json<'static>, CallErro
         CallOutcome::Error(error) => Err(CallError::Peer(error)),
         CallOutcome::Malformed(what) => Err(CallError::Malformed(what)),
         CallOutcome::TooBig(max) => Err(CallError::TooBig(max)),
+        CallOutcome::TooDeep => Err(CallError::TooDeep),
         CallOutcome::TimedOut => Err(CallError::TimedOut),
         CallOutcome::Interrupted => Err(CallError::Interrupted),
         CallOutcome::Closed => Err(CallError::Closed),

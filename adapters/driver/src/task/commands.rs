@@ -71,7 +71,7 @@ impl<R: Runtime> SessionTask<R> {
                         return false;
                     }
                     // Its sender was told that it will be sent, before the peer said less: only the log can be told that it will not.
-                    Err(error @ SendError::TooBig(_)) => {
+                    Err(error @ (SendError::TooBig(_) | SendError::TooDeep)) => {
                         tracing::warn!(session = ?self.session, %method, %error, "a notification is not sent")
                     }
                     Ok(()) | Err(_) => {}

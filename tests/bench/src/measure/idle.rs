@@ -12,6 +12,8 @@ pub(crate) enum Idle {
     Attached,
     /// After a request with 4 KB of params.
     Used,
+    /// After that, and with its answer acknowledged before the next session is used.
+    Acknowledged,
     /// After that, its connection cut.
     Detached,
 }
@@ -23,6 +25,9 @@ const UNTIL_IDLE: Duration = Duration::from_secs(7);
 /// Opens `sessions` on a server that has done nothing else yet, so `start` is asked for one more than once.
 pub(crate) fn idle(contender: &Contender, start: impl Fn() -> Result<Server>, sessions: usize) -> Result<Figures> {
     let mut figures = attached(contender, &start()?, sessions)?;
+    if contender.talk.acknowledges() {
+        figures.push(acknowledged(contender, &start()?, sessions)?);
+    }
     if contender.talk.has_session() {
         figures.push(detached(contender, &start()?, sessions)?);
     }
@@ -40,6 +45,19 @@ fn attached(contender: &Contender, server: &Server, sessions: usize) -> Result<F
     thread::sleep(UNTIL_IDLE);
     let used = each(server, base, sessions)?;
     Ok(vec![(Figure::Memory(Idle::Attached), attached), (Figure::Memory(Idle::Used), used)])
+}
+
+/// A client acknowledges within seconds, so that of many sessions few have anything to be kept at one time.
+fn acknowledged(contender: &Contender, server: &Server, sessions: usize) -> Result<(Figure, f64)> {
+    let talk = contender.talk;
+    let (_first, base) = base(contender, server)?;
+    let mut begun = (0..sessions).map(|_| talk.begin(server, None)).collect::<Result<Vec<_>>>()?;
+    for session in &mut begun {
+        talk.echo(session, USED_BYTES)?;
+        talk.acknowledge(session)?;
+    }
+    thread::sleep(UNTIL_IDLE);
+    Ok((Figure::Memory(Idle::Acknowledged), each(server, base, sessions)?))
 }
 
 /// Each is used and detached before the next comes: an allocator does not give back what many connections at once have left.

@@ -75,6 +75,13 @@ fn wanted() -> Vec<Goal> {
                 Some(memory(Idle::Attached)?.max(memory(Idle::Used)?) / 1024.0)
             },
         },
+        Goal {
+            what: "idle session after 4 KB, acknowledged",
+            good: 4.0,
+            goal: 2.0,
+            unit: " KB",
+            measure: |r, name| Some(r.median(Figure::Memory(Idle::Acknowledged), name)? / 1024.0),
+        },
         goal("1×64 and 64×16, 100 B, to jsonrpsee", 0.2, 0.1, |r, name| {
             worst(&MANY, |s| r.ratio_to(Figure::Processor(s), name, "jsonrpsee"))
         }),

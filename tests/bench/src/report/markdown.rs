@@ -23,6 +23,7 @@ pub(crate) fn markdown(results: &Results) -> String {
     let memory = [
         ("attached", Figure::Memory(Idle::Attached)),
         ("after a 4 KB request", Figure::Memory(Idle::Used)),
+        ("and its answer acknowledged", Figure::Memory(Idle::Acknowledged)),
         ("detached", Figure::Memory(Idle::Detached)),
     ];
     columns(&mut text, results, &format!("Memory of an idle session, in bytes ({} sessions)", crowds.idle), &memory);
