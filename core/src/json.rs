@@ -252,6 +252,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_was_left_in_can_still_be_cut_out() {
+        for (text, rest) in
+            [(r#"{"sessionId":"S","a":1}"#, r#"{"a":1}"#), (r#"{"session\u0049d":"S"}"#, "{}"), (r#"{"a":1}"#, r#"{"a":1}"#)]
+        {
+            let whole = scan::check(text).unwrap().whole();
+            assert_eq!((whole.as_str(), &*whole.without_session_id()), (text, rest));
+        }
+    }
+
+    #[test]
     fn the_session_id_is_cut_out_and_nothing_else() {
         for (raw, rest, id) in [
             (r#"{"sessionId":"S"}"#, "{}", Some("\"S\"")),

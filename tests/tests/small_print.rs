@@ -1,10 +1,11 @@
 //! Corners that the other scenarios pass by: what a peer can take, repetitions within batches, heirs of a session, what types decode from, what texts say.
 
 use bowline_core::{
-    CallOutcome, CloseReason, Dialect, Directory, DirectoryFull, ErrorObject, Instant, Json, Limits, SendError, ServerConfig, SessionId,
-    decode_params, decode_result,
+    CallOutcome, ClientConfig, CloseReason, Dialect, Directory, DirectoryFull, ErrorObject, Instant, Json, Limits, SendError, ServerConfig,
+    SessionId, decode_params, decode_result,
 };
 use bowline_tests::raw_client::House;
+use bowline_tests::raw_server::RawServer;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -45,6 +46,56 @@ fn a_message_as_long_as_the_peer_takes_is_sent() {
     }
     assert_eq!(longest, 100);
     assert!(refused > 0);
+}
+
+#[test]
+fn an_answer_as_long_as_the_peer_takes_is_sent_whatever_waits_before_it() {
+    let (mut longest, mut refused) = (0, 0);
+    for pad in 0..200 {
+        let mut house = House::new(ServerConfig { dialect: Dialect::Strict, ..ServerConfig::default() });
+        let (wire, _) = house.connect(json!({"resume": {"received": 0, "max": 200}}));
+        house.stall(wire, true);
+        for id in 2..5 {
+            house.send(wire, &request(id, "echo", json!(["x".repeat(pad)])));
+        }
+        house.stall(wire, false);
+        let answers = house.read(wire);
+        assert_eq!(answers.len(), 3);
+        for answer in answers {
+            if answer.get("result").is_some() {
+                longest = longest.max(answer.to_string().len());
+            } else {
+                refused += 1;
+            }
+        }
+    }
+    assert_eq!(longest, 200);
+    assert!(refused > 0);
+}
+
+#[test]
+fn what_a_client_sends_fits_with_the_id_of_its_session() {
+    let session = "S".repeat(128);
+    let (mut sent, mut refused) = (0, 0);
+    for pad in 0..600 {
+        let mut server = RawServer::new(ClientConfig { dialect: Dialect::Kurento, ..ClientConfig::default() });
+        server.accept();
+        server.greet(json!({"value": "OK", "sessionId": session, "resume": {"received": 0, "max": 600}}));
+        let (tag, _) = server.call("ask", &json!({"text": "x".repeat(pad)}), None).unwrap();
+        match server.outcome(tag) {
+            None => {
+                let call = server.expect("ask");
+                assert_eq!(call["params"]["sessionId"], session.as_str());
+                assert!(call.to_string().len() <= 600, "{pad}");
+                sent += 1;
+            }
+            Some(outcome) => {
+                assert_eq!(outcome, &CallOutcome::TooBig(600));
+                refused += 1;
+            }
+        }
+    }
+    assert!(sent > 100 && refused > 100, "{sent} {refused}");
 }
 
 #[test]

@@ -228,12 +228,14 @@ impl<T> Endpoint<T> {
 // What to do.
 impl<T> Endpoint<T> {
     /// The next thing to do, in order.
+    #[inline]
     pub fn poll_action(&mut self) -> Option<Action<T>> {
+        if self.actions.is_empty() && self.owed.is_queue_empty() { None } else { self.next_action() }
+    }
+
+    fn next_action(&mut self) -> Option<Action<T>> {
         if let Some(action) = self.actions.pop_front() {
             return Some(action);
-        }
-        if self.owed.is_queue_empty() {
-            return None;
         }
         let room = self.has_room_for_answer() || (self.owed.next_ends_a_wait() && self.outbox_takes_more());
         let queued = self.owed.start_next(self.concurrency(), room)?;

@@ -64,11 +64,12 @@ impl<R: Runtime> SessionTask<R> {
         self.transport.as_mut().filter(|transport| transport.may_read())
     }
 
-    /// Deals with what was read, up to a bound: what is left in `input` then waits its turn.
+    /// Deals with what was read from a transport that is [`readable`](Self::readable), as long as it is, and up to a bound: what is left in `input` then waits its
+    /// turn.
     fn take_in(&mut self, cx: &mut Context<'_>, now: Instant, input: &mut Input, frames: &mut usize) {
         let mut rest = input.rest();
         while *frames < FRAMES
-            && let Some(transport) = self.readable()
+            && let Some(transport) = self.transport.as_mut().filter(|transport| transport.may_read())
             && let Some(incoming) = transport.decode(&mut rest)
         {
             *frames += 1;
@@ -87,6 +88,9 @@ impl<R: Runtime> SessionTask<R> {
                     self.finish_transport();
                     self.lose_transport(cx, now);
                 }
+            }
+            if !self.endpoint.wants_read() {
+                break;
             }
         }
         let left = rest.len();

@@ -244,29 +244,17 @@ impl<R: Runtime> SessionTask<R> {
 
     /// Sees to what is due, and unless there will be `another` round anyway, to being woken for what will be. Returns whether something was due.
     fn keep_time(&mut self, cx: &mut Context<'_>, now: Instant, another: bool) -> bool {
-        let mut due = false;
-        if self.idle_at.is_some_and(|at| at <= now) {
-            self.idle_at = None;
-            self.shrink();
+        let mut next = self.next_deadline();
+        if next.is_some_and(|at| at <= now) {
+            if self.see_to_deadlines(cx, now) {
+                return true;
+            }
+            next = self.next_deadline();
         }
-        if self.silent_until.is_some_and(|at| at <= now) {
-            due = self.end_silence(cx, now);
+        if another {
+            return false;
         }
-        if self.mailbox().deadline().is_some_and(|at| at <= now) {
-            self.mailbox().expire(now);
-            due = true;
-        }
-        if self.endpoint.poll_timeout().is_some_and(|at| at <= now) {
-            self.endpoint.handle_timeout(now);
-            self.drain(cx, now);
-            due = true;
-        }
-        if another || due {
-            // There will be another round, or a poll, before anybody sleeps.
-            return due;
-        }
-        let deadlines = [self.endpoint.poll_timeout(), self.mailbox().deadline(), self.idle_at, self.silent_until];
-        let Some(next) = deadlines.into_iter().flatten().min() else {
+        let Some(next) = next else {
             (self.timer, self.timer_wakes) = (None, None);
             return false;
         };
@@ -289,6 +277,32 @@ impl<R: Runtime> SessionTask<R> {
             }
         }
         false
+    }
+
+    fn next_deadline(&self) -> Option<Instant> {
+        [self.endpoint.poll_timeout(), self.mailbox().deadline(), self.idle_at, self.silent_until].into_iter().flatten().min()
+    }
+
+    /// Does what is due. Returns whether there may be more to do because of it.
+    fn see_to_deadlines(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+        let mut due = false;
+        if self.idle_at.is_some_and(|at| at <= now) {
+            self.idle_at = None;
+            self.shrink();
+        }
+        if self.silent_until.is_some_and(|at| at <= now) {
+            due = self.end_silence(cx, now);
+        }
+        if self.mailbox().deadline().is_some_and(|at| at <= now) {
+            self.mailbox().expire(now);
+            due = true;
+        }
+        if self.endpoint.poll_timeout().is_some_and(|at| at <= now) {
+            self.endpoint.handle_timeout(now);
+            self.drain(cx, now);
+            due = true;
+        }
+        due
     }
 
     fn set_timer(&mut self, at: Instant) {

@@ -17,6 +17,11 @@ use std::task::{self, Poll};
 
 type Handling = Pin<Box<dyn Future<Output = Result<Reply, HandlerError>> + Send>>;
 
+/// What stands where a handler's future was. It takes no memory.
+fn nothing() -> Handling {
+    Box::pin(pending())
+}
+
 /// Who may run. The endpoint minds only what is not answered; a handler may answer and go on.
 pub(super) struct Places {
     /// Handlers at work that let no other start, answered or not.
@@ -61,7 +66,7 @@ impl Future for Running {
             Err(panicked) => Err(panicked),
         };
         // Whatever the work still holds is dropped here, where a panic does no harm.
-        let work = mem::replace(&mut self.work, Box::pin(pending()));
+        let work = mem::replace(&mut self.work, nothing());
         let dropped = guarded(|| drop(work));
         let result = match (result, dropped) {
             (Ok(result), Ok(())) => Ok(result),
@@ -85,7 +90,8 @@ impl<R: Runtime> SessionTask<R> {
     /// Starts the requests that have waited, as far as there are places. Returns whether there was one.
     pub(super) fn serve_held(&mut self, cx: &mut task::Context<'_>, now: Instant) -> bool {
         let mut any = false;
-        while self.has_place()
+        while !self.held.is_empty()
+            && self.has_place()
             && let Some(request) = self.held.pop_front()
         {
             any = true;
@@ -114,21 +120,32 @@ impl<R: Runtime> SessionTask<R> {
         let watched = Some(self.watch(&method, now, is_notification));
         let incoming = Incoming { method: &method, params: params.as_ref(), dialect: self.endpoint.dialect(), owed: &mut owed };
         let dispatch = &self.dispatch;
-        match guarded(|| dispatch.serve(incoming, context)) {
-            Ok(Work::Done(result)) => self.finish(now, Finished { placed: false, owed, watched, result: Ok(result) }),
-            Ok(Work::Later(work)) => {
-                let mut running = Running { key, placed: false, owed, watched, work };
-                match Pin::new(&mut running).poll(cx) {
-                    Poll::Ready(finished) => self.finish(now, finished),
-                    Poll::Pending => {
-                        running.placed = true;
-                        self.places.taken += 1;
-                        self.running.get_or_insert_with(FuturesUnordered::new).push(running);
-                    }
+        let mut work = nothing();
+        let begun = guarded(|| match dispatch.serve(incoming, context) {
+            Work::Done(result) => Poll::Ready(result),
+            Work::Later(later) => {
+                work = later;
+                let polled = work.as_mut().poll(cx);
+                if polled.is_ready() {
+                    work = nothing();
                 }
+                polled
             }
-            Err(panicked) => self.finish(now, Finished { placed: false, owed, watched, result: Err(panicked) }),
-        }
+        });
+        let result = match begun {
+            Ok(Poll::Pending) => {
+                self.places.taken += 1;
+                self.running.get_or_insert_with(FuturesUnordered::new).push(Running { key, placed: true, owed, watched, work });
+                return;
+            }
+            Ok(Poll::Ready(result)) => Ok(result),
+            Err(panicked) => {
+                // Not on the way out of the first panic, where a second one would end the program.
+                let _ = guarded(|| drop(work));
+                Err(panicked)
+            }
+        };
+        self.finish(now, Finished { placed: false, owed, watched, result });
     }
 
     /// Goes on with the handlers that can. Returns whether one has ended.
