@@ -52,9 +52,10 @@ impl<'a> Json<'a> {
         Self { text: text.into(), bare: false, levels: NOT_COUNTED }
     }
 
-    /// Whether it may be written with so many arrays and objects around it: a peer reads no more than it would here.
-    pub(crate) fn fits_within(&self, around: u32) -> bool {
-        let most = scan::MAX_DEPTH - around;
+    /// Whether it can be sent with so many arrays and objects around it, of which a message is one: no peer reads more than 127 levels (docs/protocol.md, section 1).
+    #[must_use]
+    pub fn fits_within(&self, around: u32) -> bool {
+        let most = scan::MAX_DEPTH.saturating_sub(around);
         let counted = match self.levels {
             // Each level takes two bytes.
             NOT_COUNTED if self.text.len() <= 2 * most as usize => 0,

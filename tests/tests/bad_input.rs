@@ -191,7 +191,7 @@ fn an_answer_that_no_peer_would_read_is_an_error() {
 }
 
 #[test]
-fn an_error_loses_data_that_no_peer_would_read() {
+fn an_error_with_data_that_no_peer_would_read_is_another() {
     let mut house = House::new(ServerConfig::default());
     let wire = house.open();
     for (levels, code) in [(125, 1), (126, -32603)] {

@@ -3,14 +3,15 @@
 
 use async_channel::{Receiver, Sender, unbounded};
 use bowline::{
-    Acceptor, BoxStream, Client, ClientBuilder, ConnectionEvent, Context, Dialect, ErrorObject, Handler, HandlerError, Limits, NotifyError,
-    PathOptions, Router, Runtime, Session, SessionKept, Transaction,
+    Acceptor, BoxStream, CallError, Client, ClientBuilder, ConnectionEvent, Context, Dialect, ErrorObject, Handler, HandlerError, Limits,
+    NotifyError, PathOptions, Router, Runtime, Session, SessionKept, Transaction,
 };
 use bowline_tests::sockets::{Rig, Watched, soon, wait_for};
 use futures_util::future::join;
 use futures_util::join;
 use futures_util::{AsyncRead, AsyncWrite};
 use piper::{Reader, Writer, pipe};
+use serde_json::{Value, json};
 use std::future::{Future, poll_fn};
 use std::io;
 use std::net::SocketAddr;
@@ -229,6 +230,9 @@ async fn a_notification_that_the_peer_would_not_take_is_refused(runtime: impl Ru
     assert_eq!(client.notify("push", "x".repeat(2000)).await, Err(NotifyError::TooBig(2000)));
     assert_eq!(client.try_notify("push", "x".repeat(2000)), Err(NotifyError::TooBig(2000)));
     assert_eq!(client.notify("push", "x".repeat(1000)).await, Ok(()));
+    let deep = (0..200).fold(Value::Null, |inner, _| json!([inner]));
+    assert_eq!(client.notify("push", &deep).await, Err(NotifyError::TooDeep));
+    assert_eq!(client.call::<()>("push", &deep).await, Err(CallError::TooDeep));
 }
 
 async fn a_shutdown_that_nobody_waits_for_goes_on_and_its_grace_may_be_endless(runtime: impl Runtime) {

@@ -87,7 +87,7 @@ impl From<NotifyError> for Failure {
         match error {
             NotifyError::ReservedMethod => Self::Usage(text),
             NotifyError::Closed => Self::Unknown(text),
-            NotifyError::Full | NotifyError::TooBig(_) | NotifyError::Encode(_) => Self::Other(text),
+            NotifyError::Full | NotifyError::TooBig(_) | NotifyError::TooDeep | NotifyError::Encode(_) => Self::Other(text),
             _ => Self::Other(text),
         }
     }

@@ -89,6 +89,8 @@ pub enum NotifyError {
     Full,
     /// It is longer than what the peer takes, so many bytes; or so little shorter that the session's id might not fit.
     TooBig(usize),
+    /// With what stands around them, its params are nested deeper than the 127 levels that a peer reads.
+    TooDeep,
     /// The session is closed.
     Closed,
     /// `connect`, `ping` and `closeSession` are sent by the library itself.
@@ -102,6 +104,7 @@ impl fmt::Display for NotifyError {
         match self {
             Self::Full => SendError::Full.fmt(f),
             Self::TooBig(max) => SendError::TooBig(*max).fmt(f),
+            Self::TooDeep => SendError::TooDeep.fmt(f),
             Self::Closed => SendError::Closed.fmt(f),
             Self::ReservedMethod => SendError::ReservedMethod.fmt(f),
             Self::Encode(error) => write!(f, "the params cannot be written as JSON: {error}"),

@@ -200,7 +200,7 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// If the session is closed, the method is reserved, `params` cannot be written as JSON, or the message is longer than what the peer takes.
+    /// If the session is closed, the method is reserved, `params` cannot be written as JSON, or the message is longer than what the peer takes or nested too deep.
     pub fn notify(&self, method: &str, params: impl Serialize) -> impl Future<Output = Result<(), NotifyError>> {
         let params = encode(&params);
         async move { self.notify_raw(method, params.map_err(NotifyError::Encode)?).await }
@@ -234,6 +234,9 @@ impl Session {
         let takes = self.shared.peer_takes.load(Ordering::Relaxed);
         if takes < usize::MAX && notification_bytes(method, params.as_ref()) > takes {
             return Err(NotifyError::TooBig(takes));
+        }
+        if params.as_ref().is_some_and(|params| !params.fits_within(1)) {
+            return Err(NotifyError::TooDeep);
         }
         Ok(Ordered::Notify { method: method.into(), params })
     }

@@ -70,7 +70,8 @@ impl<R: Runtime> SessionTask<R> {
                         self.mailbox().put_back(Ordered::Notify { method, params });
                         return false;
                     }
-                    // Its sender was told that it will be sent, before the peer said less: only the log can be told that it will not.
+                    // Its sender was told that it will be sent, before the peer said less, or before an object was put around the params of a Kurento client: only
+                    // the log can be told that it will not.
                     Err(error @ (SendError::TooBig(_) | SendError::TooDeep)) => {
                         tracing::warn!(session = ?self.session, %method, %error, "a notification is not sent")
                     }
