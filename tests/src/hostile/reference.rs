@@ -92,7 +92,9 @@ pub fn valid(text: &str) -> Option<&str> {
     (depth(raw) <= 127).then_some(raw)
 }
 
-fn depth(raw: &str) -> usize {
+/// How many arrays and objects are open at once in `raw`, which is JSON.
+#[must_use]
+pub fn depth(raw: &str) -> usize {
     let (mut open, mut deepest, mut in_text, mut escaped) = (0_usize, 0, false, false);
     for byte in raw.bytes() {
         match byte {
