@@ -47,6 +47,16 @@ pub fn checked_frame(bytes: &[u8]) -> Value {
     value
 }
 
+/// The value of a number, as [`checked_frame`] has it.
+///
+/// # Panics
+///
+/// If it is none.
+#[must_use]
+pub fn number(text: &str) -> Value {
+    read(text.to_owned())
+}
+
 /// The value of a text. JSON's numbers have no bounds (RFC 8259 section 6), and an endpoint gives back those that it was given; a `Value` holds doubles. A number that is
 /// out of their range reads as a half.
 fn read(mut text: String) -> Value {

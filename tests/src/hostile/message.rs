@@ -1,7 +1,7 @@
 //! One frame, read by an endpoint of each role and dialect, against the [reference](mod@super::reference).
 
 use super::reference::{self, Id, Message, Verdict};
-use crate::raw::checked_frame;
+use crate::raw::{self, checked_frame};
 use bowline_core::{
     Action, Call, CallOutcome, ClientConfig, Dialect, Endpoint, ErrorObject, Instant, Json, Outcome, Received, Request, SendError,
     ServerConfig, SessionId, unbox,
@@ -66,7 +66,7 @@ fn is_session_method(method: &str) -> bool {
 fn same_id(answer: &Value, id: &Id<'_>) -> bool {
     match id {
         Id::Null => answer["id"].is_null(),
-        Id::Number(raw) => serde_json::from_str::<Value>(raw).map_or_else(|_| answer["id"].is_number(), |number| answer["id"] == number),
+        Id::Number(raw) => answer["id"] == raw::number(raw),
         Id::Text(text) => answer["id"] == **text,
     }
 }
