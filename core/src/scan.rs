@@ -4,6 +4,7 @@
 //! surrogate): that is found when the value is decoded.
 
 mod name;
+mod walk;
 
 use crate::raw::{Raw, SessionMember};
 use crate::special::special_soon;
@@ -12,6 +13,7 @@ use alloc::string::String;
 use core::fmt;
 use core::ops::Range;
 use name::Name;
+pub(crate) use walk::{Members, Walk};
 
 /// How many arrays and objects may be open at once, the outermost included. `serde_json` draws the same line.
 pub(crate) const MAX_DEPTH: u32 = 127;
@@ -69,163 +71,6 @@ pub(crate) fn decode_string(raw: &str) -> Option<Cow<'_, str>> {
     if inner.as_bytes().contains(&b'\\') { serde_json::from_str::<String>(raw).ok().map(Cow::Owned) } else { Some(Cow::Borrowed(inner)) }
 }
 
-/// One member of an object or one element of an array.
-pub(crate) struct Item<'a> {
-    key: Key<'a>,
-    pub(crate) value: Raw<'a>,
-    /// From the key's first byte to the value's last, as offsets into the scanned text.
-    pub(crate) span: Range<usize>,
-}
-
-enum Key<'a> {
-    /// As it stands between the quotes; empty in an array.
-    Plain(&'a str),
-    /// With its quotes.
-    Escaped(&'a str),
-}
-
-impl<'a> Key<'a> {
-    /// The name, however it is spelled. A spelling that means nothing is no name, so it is empty.
-    fn name(&self) -> Cow<'a, str> {
-        match *self {
-            Self::Plain(name) => Cow::Borrowed(name),
-            Self::Escaped(raw) => decode_string(raw).unwrap_or_default(),
-        }
-    }
-}
-
-impl Item<'_> {
-    /// Whether the key is `name`, however it is spelled with escapes.
-    pub(crate) fn is(&self, name: &str) -> bool {
-        self.key.name() == name
-    }
-}
-
-/// Walks over the members of the object, or the elements of the array, that `text` is.
-///
-/// It ends after the closing bracket has been checked, so a walk to the end has validated the whole text.
-pub(crate) struct Walk<'a> {
-    scanner: Scanner<'a>,
-    object: bool,
-    state: WalkState,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum WalkState {
-    First,
-    Next,
-    Done,
-}
-
-impl<'a> Walk<'a> {
-    /// `outer` is how many containers are open around `text`; `None` if `text` starts neither an object nor an array.
-    pub(crate) fn new(text: &'a str, outer: u32) -> Option<Self> {
-        let mut scanner = Scanner::new(text, outer + 1);
-        scanner.skip_space();
-        let object = match scanner.peek() {
-            Some(b'{') => true,
-            Some(b'[') => false,
-            Some(_) | None => return None,
-        };
-        scanner.pos += 1;
-        Some(Self { scanner, object, state: WalkState::First })
-    }
-
-    pub(crate) fn is_object(&self) -> bool {
-        self.object
-    }
-
-    pub(crate) fn next(&mut self) -> Result<Option<Item<'a>>, SyntaxError> {
-        self.item().map_err(|Stop| self.scanner.error())
-    }
-
-    fn item(&mut self) -> Result<Option<Item<'a>>, Stop> {
-        if !self.advance()? {
-            return Ok(None);
-        }
-        let (key, escaped) = if self.object { self.scanner.key()? } else { (0..0, false) };
-        let start = self.scanner.value()?;
-        let end = self.scanner.pos;
-        let span = if self.object { key.start } else { start }..end;
-        Ok(Some(Item { key: self.scanner.key_text(key, escaped), value: self.scanner.raw(start), span }))
-    }
-
-    /// The members of the object that a message is, each of JSON-RPC's with its last value.
-    pub(crate) fn members(mut self) -> Result<Members<'a>, SyntaxError> {
-        let mut members = Members::default();
-        match self.read_members(&mut members) {
-            Ok(()) => Ok(members),
-            Err(Stop) => Err(self.scanner.error()),
-        }
-    }
-
-    fn read_members(&mut self, members: &mut Members<'a>) -> Result<(), Stop> {
-        while self.advance()? {
-            if let Some(version) = self.scanner.usual_version() {
-                members.version = Some(version);
-                continue;
-            }
-            let name = match self.scanner.usual_name() {
-                Some(name) => Some(name),
-                None => {
-                    let (key, escaped) = self.scanner.key()?;
-                    Name::of(&self.scanner.key_text(key, escaped).name())
-                }
-            };
-            let start = self.scanner.value()?;
-            let value = self.scanner.raw(start);
-            match name {
-                Some(Name::Version) => members.version = Some(value.text),
-                Some(Name::Id) => members.id = Some(value.text),
-                Some(Name::Method) => members.method = Some(value.text),
-                Some(Name::Params) => members.params = Some(value),
-                Some(Name::Result) => members.result = Some(value),
-                Some(Name::Error) => members.error = Some(value.text),
-                None => {}
-            }
-        }
-        Ok(())
-    }
-
-    /// Moves to the next member or element. False if there is none, and then the whole text has been checked.
-    #[inline]
-    fn advance(&mut self) -> Result<bool, Stop> {
-        if self.state == WalkState::Done {
-            return Ok(false);
-        }
-        let close = if self.object { b'}' } else { b']' };
-        self.scanner.skip_space();
-        match (self.scanner.peek(), self.state) {
-            (Some(b), WalkState::First | WalkState::Next) if b == close => {
-                self.scanner.pos += 1;
-                self.scanner.end()?;
-                self.state = WalkState::Done;
-                return Ok(false);
-            }
-            (Some(b','), WalkState::Next) => {
-                self.scanner.pos += 1;
-                self.scanner.skip_space();
-            }
-            (_, WalkState::First) => {}
-            (_, WalkState::Next | WalkState::Done) if self.object => return self.scanner.fail("expected ',' or '}'"),
-            (_, WalkState::Next | WalkState::Done) => return self.scanner.fail("expected ',' or ']'"),
-        }
-        self.state = WalkState::Next;
-        Ok(true)
-    }
-}
-
-/// What a message consists of, as it stands in it.
-#[derive(Default)]
-pub(crate) struct Members<'a> {
-    pub(crate) version: Option<&'a str>,
-    pub(crate) id: Option<&'a str>,
-    pub(crate) method: Option<&'a str>,
-    pub(crate) params: Option<Raw<'a>>,
-    pub(crate) result: Option<Raw<'a>>,
-    pub(crate) error: Option<&'a str>,
-}
-
 struct Scanner<'a> {
     text: &'a str,
     bytes: &'a [u8],
@@ -257,14 +102,6 @@ impl<'a> Scanner<'a> {
     #[inline]
     fn raw(&self, start: usize) -> Raw<'a> {
         Raw { text: self.text.get(start..self.pos).unwrap_or_default(), session: self.session, levels: self.levels }
-    }
-
-    fn key_text(&self, key: Range<usize>, escaped: bool) -> Key<'a> {
-        if escaped {
-            Key::Escaped(&self.text[key])
-        } else {
-            Key::Plain(self.text.get(key.start + 1..key.end.saturating_sub(1)).unwrap_or_default())
-        }
     }
 
     /// Skips the name of a message's member and its colon, if they stand there as usual.
