@@ -182,6 +182,15 @@ impl<T> Endpoint<T> {
         }
     }
 
+    /// Whether [`poll_transmit`](Self::poll_transmit) has a frame.
+    #[must_use]
+    pub fn wants_write(&self) -> bool {
+        match self.link {
+            Link::Down | Link::Dialing => false,
+            Link::Greeting | Link::Up | Link::Leaving => self.outbox.has_next(),
+        }
+    }
+
     /// Whether [`call`](Self::call) and [`notify`](Self::notify) have room.
     #[must_use]
     pub fn has_room(&self) -> bool {
@@ -251,9 +260,8 @@ impl<T> Endpoint<T> {
     ///
     /// Take a frame only when the transport has room: what is not taken stays in the endpoint, within its bounds.
     pub fn poll_transmit(&mut self, out: &mut Vec<u8>) -> Option<usize> {
-        match self.link {
-            Link::Down | Link::Dialing => return None,
-            Link::Greeting | Link::Up | Link::Leaving => {}
+        if !self.wants_write() {
+            return None;
         }
         let transmitted = self.outbox.transmit(out, self.session.as_ref())?;
         if let Some((call, number)) = transmitted.first_of {

@@ -152,6 +152,11 @@ impl Outbox {
         self.parting = Some(text.into());
     }
 
+    /// Whether there is a next message.
+    pub(super) fn has_next(&self) -> bool {
+        !self.control.is_empty() || (!self.held && self.replayed.index() < self.log.len()) || self.parting.is_some()
+    }
+
     /// Appends the next message to `out`.
     pub(super) fn transmit(&mut self, out: &mut Vec<u8>, session: Option<&SessionId>) -> Option<Transmitted> {
         let start = out.len();

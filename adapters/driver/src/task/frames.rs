@@ -14,6 +14,8 @@ use std::task::{Context, Poll};
 const FRAMES: usize = 64;
 /// How often the socket is asked for them: a long message takes many reads.
 const READS: usize = 16;
+/// Bytes that may wait for the others' turn. What is more keeps the processor busy by itself, and would be cold when it is written.
+const LITTLE: usize = 8 * 1024;
 /// All transports of one address have named too many sessions that do not exist (RFC 6455 section 7.4.1: "policy violation").
 const GUESSING: Close = Close { code: 1008, reason: "Too many unknown sessions from this address" };
 
@@ -29,8 +31,8 @@ pub(super) enum Read {
 }
 
 impl<R: Runtime> SessionTask<R> {
-    /// Reads what is there, within bounds.
-    pub(super) fn read_frames(&mut self, cx: &mut Context<'_>, now: Instant) -> Read {
+    /// Reads what is there, within bounds. One who is `patient` and has something to write now leaves it at what came at once.
+    pub(super) fn read_frames(&mut self, cx: &mut Context<'_>, now: Instant, patient: bool) -> Read {
         let mut frames = 0;
         let mut so_far = Read::Nothing;
         for _ in 0..READS {
@@ -41,10 +43,14 @@ impl<R: Runtime> SessionTask<R> {
             so_far = Read::Part;
             match read {
                 Ok(mut input) => {
+                    let full = input.is_full();
                     self.take_in(cx, now, &mut input, &mut frames);
                     match &mut self.transport {
                         Some(transport) => transport.put_back(input),
                         None => input.recycle(),
+                    }
+                    if patient && !full && self.endpoint.wants_write() {
+                        return Read::Part;
                     }
                 }
                 Err(error) => {
@@ -169,13 +175,18 @@ impl<R: Runtime> SessionTask<R> {
         }
     }
 
+    /// Makes frames of what there is to write, and leaves them to be written when the others have had their turn: if it is little. Returns whether it has.
+    pub(super) fn write_later(&mut self) -> bool {
+        let Some(transport) = &mut self.transport else { return false };
+        fill(&mut self.endpoint, transport);
+        (1..=LITTLE).contains(&transport.waiting())
+    }
+
     /// Writes what there is to write, as far as the transport takes it. Returns whether there was anything.
     pub(super) fn write_frames(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
         let mut any = false;
         while let Some(transport) = &mut self.transport {
-            while transport.has_room() && transport.write_text(|out| self.endpoint.poll_transmit(out)) {
-                any = true;
-            }
+            any |= fill(&mut self.endpoint, transport);
             let before = transport.waiting();
             if before == 0 && transport.is_flushed() {
                 break;
@@ -204,6 +215,15 @@ impl<R: Runtime> SessionTask<R> {
         }
         self.lose_transport(cx, now);
     }
+}
+
+/// Makes frames of what there is to write, as far as there is room. Returns whether there was anything.
+fn fill<T>(endpoint: &mut Endpoint<T>, transport: &mut WebSocket) -> bool {
+    let mut any = false;
+    while endpoint.wants_write() && transport.has_room() && transport.write_text(|out| endpoint.poll_transmit(out)) {
+        any = true;
+    }
+    any
 }
 
 /// Writes all that is left, whether the transport takes it at once or not: the endpoint's bounds are its bounds.

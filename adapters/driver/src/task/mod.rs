@@ -7,6 +7,7 @@ mod frames;
 mod log;
 mod replay;
 mod serve;
+mod turns;
 mod watch;
 mod wind_up;
 
@@ -29,6 +30,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 use tracing::Span;
+use turns::Turn;
 use wind_up::WindingUp;
 
 /// Rounds before a busy session lets the others run.
@@ -62,6 +64,8 @@ pub(crate) struct SessionTask<R: Runtime> {
     /// Set when the server stops.
     winding_up: Option<WindingUp>,
     attached: bool,
+    /// Set while frames wait to be written until the others have had their turn.
+    waiting: Option<Turn>,
     metrics: SessionMetrics,
     /// Everything that happens here is logged within it.
     span: Span,
@@ -175,6 +179,7 @@ impl<R: Runtime> SessionTask<R> {
             silent_until: None,
             winding_up: None,
             attached: false,
+            waiting: None,
             metrics: SessionMetrics::default(),
             span,
         }
@@ -199,11 +204,23 @@ impl<R: Runtime> SessionTask<R> {
     /// Does what there is to do, until there is nothing more or the others have to get their turn.
     fn run(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.mailbox().awake();
-        for _ in 0..ROUNDS {
+        let turn = Turn::begin();
+        let mut now = clock::now();
+        if let Some(before) = self.waiting.take() {
+            turn.waited_since(before);
+            self.write_frames(cx, now);
+        }
+        for round in 0..ROUNDS {
             if self.mailbox().is_killed() {
                 return Poll::Ready(());
             }
-            let again = self.round(cx);
+            if round > 0 {
+                now = clock::now();
+            }
+            let again = self.round(cx, now, turn);
+            if self.waiting.is_some() {
+                break;
+            }
             if self.is_over() {
                 return Poll::Ready(());
             }
@@ -216,17 +233,22 @@ impl<R: Runtime> SessionTask<R> {
     }
 
     /// Does what there is to do. Returns whether there may be more.
-    fn round(&mut self, cx: &mut Context<'_>) -> bool {
-        let now = clock::now();
+    fn round(&mut self, cx: &mut Context<'_>, now: Instant, turn: Turn) -> bool {
         let mut busy = self.adopt_orphan(cx, now);
         busy |= self.take_commands(cx, now);
         busy |= self.poll_handlers(cx, now);
         busy |= self.drain(cx, now);
         busy |= self.poll_dial(cx, now);
-        let read = self.read_frames(cx, now);
+        let patient = turn.is_one_of_many();
+        let read = self.read_frames(cx, now, patient);
         // What the handlers of these frames have said goes out with their answers, in one write.
         busy |= self.take_commands(cx, now);
         busy |= self.close_when_done();
+        if patient && read == Read::Part && self.write_later() {
+            self.idle_at = Some(now + IDLE);
+            self.waiting = Some(turn);
+            return true;
+        }
         let wrote = self.write_frames(cx, now);
         let again = busy
             || match read {

@@ -6,13 +6,37 @@ use std::cell::{Cell, RefCell};
 pub(super) const READ: usize = 64 * 1024;
 /// A buffer for writing that has grown beyond this is given back to the system.
 const WRITE: usize = 128 * 1024;
+/// Bytes of buffers for writing that wait to be used. Many are in use at once when sessions wait with their writes for each other.
+const WRITES: usize = 512 * 1024;
 /// Masks that are drawn at once: each draw is a system call.
 const MASKS: usize = 64;
 
 thread_local! {
     static READING: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
-    static WRITING: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+    static WRITING: RefCell<Pool> = const { RefCell::new(Pool { buffers: Vec::new(), bytes: 0 }) };
     static DRAWN: RefCell<Vec<[u8; 4]>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Empty buffers. What was used last is used first, for it is what the caches hold.
+struct Pool {
+    buffers: Vec<Vec<u8>>,
+    /// Their capacities.
+    bytes: usize,
+}
+
+impl Pool {
+    fn take(&mut self) -> Vec<u8> {
+        let buffer = self.buffers.pop().unwrap_or_default();
+        self.bytes -= buffer.capacity();
+        buffer
+    }
+
+    fn give(&mut self, buffer: Vec<u8>) {
+        if self.bytes + buffer.capacity() <= WRITES {
+            self.bytes += buffer.capacity();
+            self.buffers.push(buffer);
+        }
+    }
 }
 
 /// A buffer of [`READ`] bytes to read into: the thread's, or a new one if that is in use.
@@ -27,16 +51,16 @@ pub(super) fn give_reading(buffer: Vec<u8>) {
     let _ = READING.try_with(|kept| kept.set(buffer));
 }
 
-/// An empty buffer to write into: the thread's, or a new one if that is in use.
+/// An empty buffer to write into: one of the thread's, or a new one if all are in use.
 pub(super) fn take_writing() -> Vec<u8> {
-    WRITING.try_with(Cell::take).unwrap_or_default()
+    WRITING.try_with(|pool| pool.borrow_mut().take()).unwrap_or_default()
 }
 
 pub(super) fn give_writing(mut buffer: Vec<u8>) {
     if (1..=WRITE).contains(&buffer.capacity()) {
         buffer.clear();
         // As above.
-        let _ = WRITING.try_with(|kept| kept.set(buffer));
+        let _ = WRITING.try_with(|pool| pool.borrow_mut().give(buffer));
     }
 }
 

@@ -75,6 +75,11 @@ impl Input {
         &mut self.bytes[self.at..self.end]
     }
 
+    /// Whether it filled the buffer that it was read into, so that there is probably more.
+    pub(crate) fn is_full(&self) -> bool {
+        self.end == self.bytes.len()
+    }
+
     /// Only the last `n` bytes of it are left to be decoded.
     pub(crate) fn keep_last(&mut self, n: usize) {
         self.at = self.end.saturating_sub(n);
