@@ -7,7 +7,7 @@ pub(super) const READ: usize = 64 * 1024;
 /// A buffer for writing that has grown beyond this is given back to the system.
 const WRITE: usize = 128 * 1024;
 /// Bytes of buffers for writing that wait to be used. Many are in use at once when sessions wait with their writes for each other.
-const WRITES: usize = 512 * 1024;
+const WRITES: usize = 256 * 1024;
 /// Masks that are drawn at once: each draw is a system call.
 const MASKS: usize = 64;
 
