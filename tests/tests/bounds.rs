@@ -20,6 +20,8 @@ fn request(id: u32, method: &str) -> Value {
 #[test]
 fn the_defaults_are_the_protocols() {
     let limits = Limits::default();
+    assert_eq!((limits.message_bytes, limits.queued_bytes), (1024 * 1024, 1024 * 1024));
+    assert_eq!((limits.in_flight, limits.batch, limits.calls), (1024, 1024, 65_536));
     assert_eq!((limits.outbox_messages, limits.outbox_bytes), (1024, 256 * 1024));
     assert_eq!((limits.duplicate_bytes, limits.duplicate_time), (64 * 1024, Duration::from_secs(60)));
     assert_eq!(limits.unknown_sessions, 8);

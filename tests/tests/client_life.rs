@@ -147,6 +147,18 @@ fn a_server_that_forgot_connect_on_the_way_is_asked_no_session_any_more() {
 }
 
 #[test]
+fn a_server_that_names_no_session_has_a_new_one_for_each_connection() {
+    let mut server = RawServer::new(plain());
+    server.accept();
+    server.greet(json!({"value": "OK"}));
+    assert_eq!(server.events(), [Event::Dial(1), Event::Opened]);
+    server.cut();
+    server.accept();
+    assert_eq!(server.greet(json!({"value": "OK"})), json!({}), "there is nothing to ask for");
+    assert_eq!(server.events(), [Event::Lost, Event::Dial(1), Event::Renewed]);
+}
+
+#[test]
 fn a_server_that_answers_no_connect_may_name_the_session_in_any_result() {
     let mut server = RawServer::new(plain());
     server.accept();

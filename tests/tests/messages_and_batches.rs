@@ -1,8 +1,9 @@
 //! PROTOCOL 1: messages and batches.
 
-use bowline_core::{Dialect, Limits, ServerConfig};
+use bowline_core::{Dialect, Endpoint, Instant, Limits, Received, ServerConfig, SessionId};
 use bowline_tests::raw_client::House;
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 fn strict() -> House {
     House::new(ServerConfig { dialect: Dialect::Strict, ..ServerConfig::default() })
@@ -21,6 +22,17 @@ fn a_request_is_answered_under_its_own_id_as_it_was_written() {
         let answer = house.one(wire);
         let want: Value = serde_json::from_str(id).unwrap();
         assert_eq!(answer, json!({"jsonrpc": "2.0", "id": want, "result": [1]}), "{id}");
+    }
+}
+
+#[test]
+fn a_responder_knows_whether_anybody_waits_for_it() {
+    for (id, waits) in [(r#","id":1"#, true), ("", false)] {
+        let mut endpoint = Endpoint::<()>::server(Arc::default(), SessionId::from_random([7; 16]));
+        let _ = endpoint.handle_attached(Instant::ORIGIN);
+        let frame = format!(r#"{{"jsonrpc":"2.0","method":"m"{id}}}"#);
+        let Received::Request(request) = endpoint.handle_text(Instant::ORIGIN, &frame) else { panic!("{frame} is a request") };
+        assert_eq!(request.responder.is_notification(), !waits);
     }
 }
 

@@ -1,6 +1,6 @@
 //! PROTOCOL 6, the client's side: neither side loses, repeats or reorders a message across a cut.
 
-use bowline_core::{CallOutcome, ClientConfig, Limits, SendError};
+use bowline_core::{CallOutcome, ClientConfig, InFlight, Limits, SendError};
 use bowline_tests::raw::Event;
 use bowline_tests::raw_server::RawServer;
 use serde_json::{Value, json};
@@ -308,6 +308,26 @@ fn a_server_that_forgot_resumption_gets_a_client_that_goes_on_without() {
     server.wait_for_dial();
     server.accept();
     assert_eq!(server.one()["params"], json!({"sessionId": "S"}), "and offers it no more");
+}
+
+#[test]
+fn calls_that_a_server_with_resumption_had_are_not_repeated_to_one_that_forgot_it() {
+    let mut server = RawServer::resumable(ClientConfig { in_flight: InFlight::Repeat, ..ClientConfig::default() });
+    let before = server.call_plain("before");
+    server.read();
+    server.cut();
+    server.accept();
+    server.greet(json!({"value": "reconnection successful", "sessionId": "S"}));
+    assert_eq!(server.outcome(before), Some(&CallOutcome::Interrupted), "nobody knows whether it was there and answered");
+    assert!(server.read().is_empty());
+    let after = server.call_plain("after");
+    let sent = server.one();
+    server.cut();
+    server.wait_for_dial();
+    server.accept();
+    server.greet(json!({"value": "reconnection successful", "sessionId": "S"}));
+    assert_eq!(server.one(), sent, "from then on they are");
+    assert_eq!(server.outcome(after), None);
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! Corners that the other scenarios pass by: what a peer can take, repetitions within batches, heirs of a session, what types decode from, what texts say.
 
 use bowline_core::{
-    CallOutcome, ClientConfig, CloseReason, Dialect, Directory, DirectoryFull, ErrorObject, Instant, Json, Limits, SendError, ServerConfig,
-    SessionId, decode_params, decode_result,
+    CallOutcome, ClientConfig, CloseReason, Dialect, Directory, DirectoryFull, Endpoint, ErrorObject, Instant, Json, Limits, SendError,
+    ServerConfig, SessionId, decode_params, decode_result,
 };
 use bowline_tests::raw_client::House;
 use bowline_tests::raw_server::RawServer;
@@ -75,7 +75,8 @@ fn an_answer_as_long_as_the_peer_takes_is_sent_whatever_waits_before_it() {
 
 #[test]
 fn what_a_client_sends_fits_with_the_id_of_its_session() {
-    let session = "S".repeat(128);
+    // Each takes two bytes.
+    let session = "\"".repeat(128);
     let (mut sent, mut refused) = (0, 0);
     for pad in 0..600 {
         let mut server = RawServer::new(ClientConfig { dialect: Dialect::Kurento, ..ClientConfig::default() });
@@ -226,4 +227,34 @@ fn a_directory_shows_all_that_is_in_it() {
     let mut handles: Vec<_> = directory.iter().map(|(_, handle)| *handle).collect();
     handles.sort_unstable();
     assert_eq!((handles, directory.is_empty()), (vec![1, 3], false));
+}
+
+/// What an endpoint says of itself: whether it is open, attached and closed.
+fn state(endpoint: &Endpoint<u32>) -> [bool; 3] {
+    [endpoint.is_open(), endpoint.is_attached(), endpoint.is_closed()]
+}
+
+#[test]
+fn an_endpoint_says_where_it_stands() {
+    let mut house = House::new(ServerConfig::default());
+    let wire = house.open();
+    let home = house.home(wire);
+    assert_eq!(state(house.endpoint(home)), [false, true, false], "nobody has asked for a session");
+    house.ask(wire, 1, "connect", json!({}));
+    assert_eq!(state(house.endpoint(home)), [true, true, false]);
+    house.cut(wire);
+    assert_eq!(state(house.endpoint(home)), [true, false, false]);
+    house.with(home, |endpoint, now| endpoint.close(now, CloseReason::Application));
+    assert_eq!(state(house.endpoint(home)), [false, false, true]);
+
+    let mut server = RawServer::new(ClientConfig::default());
+    assert_eq!(state(server.client()), [false; 3]);
+    server.accept();
+    assert_eq!(state(server.client()), [false; 3], "its `connect` is not answered");
+    server.greet(json!({"value": "OK", "sessionId": "S"}));
+    assert_eq!(state(server.client()), [true, true, false]);
+    server.cut();
+    assert_eq!(state(server.client()), [true, false, false]);
+    server.with(|client, now| client.close(now, CloseReason::Application));
+    assert_eq!(state(server.client()), [false, false, true]);
 }

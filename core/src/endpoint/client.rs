@@ -382,7 +382,8 @@ impl<T> Endpoint<T> {
     /// What was sent over the last transport can't be known, unless calls may be repeated.
     fn goes_on_without_resumption(&mut self) {
         let repeats = self.as_client().is_some_and(|client| client.config.in_flight == InFlight::Repeat);
-        if !repeats || self.outbox.keep() == Keep::All {
+        // Where nothing was kept, they ended with their transport.
+        if self.outbox.keep() == Keep::All {
             self.interrupt_sent_calls();
         }
         self.outbox.set_keep(if repeats { Keep::Calls } else { Keep::Nothing });
