@@ -180,6 +180,18 @@ fn a_batch_is_bounded_by_the_requests_in_flight_too() {
 }
 
 #[test]
+fn a_buffer_that_is_full_to_the_byte_is_full() {
+    let mut bytes = 1;
+    for full in [true, true, false] {
+        let (mut house, wire, home) = house(Limits { outbox_bytes: bytes, ..Limits::default() });
+        house.stall(wire, true);
+        house.notify(home, "event", 0).unwrap();
+        bytes = house.endpoint(home).usage().outbox_bytes + usize::from(bytes > 1);
+        assert_eq!(house.endpoint(home).has_room(), !full);
+    }
+}
+
+#[test]
 fn calls_are_bounded() {
     let (mut house, _, home) = house(Limits { calls: 3, ..Limits::default() });
     for _ in 0..3 {

@@ -134,6 +134,25 @@ fn the_sixty_seconds_run_from_the_answer_and_not_from_the_request() {
 }
 
 #[test]
+fn an_answer_leaves_the_memory_in_time_though_others_follow() {
+    let (mut house, wire, _) = house();
+    let home = house.home(wire);
+    let kept = |house: &House| house.endpoint(home).usage().duplicate_bytes;
+    assert_eq!((house.endpoint(home).poll_timeout(), kept(&house)), (None, 0));
+    house.send(wire, &json!({"jsonrpc": "2.0", "method": "count"}));
+    assert_eq!((house.endpoint(home).poll_timeout(), kept(&house)), (None, 0), "there is nothing to keep of a notification");
+    house.ask(wire, 1, "count", json!({}));
+    let one = kept(&house);
+    house.advance(seconds(40));
+    house.ask(wire, 2, "count", json!({}));
+    assert_eq!(kept(&house), 2 * one);
+    house.advance(seconds(20));
+    assert_eq!(kept(&house), one, "the first goes after its own minute");
+    house.advance(seconds(40));
+    assert_eq!((house.endpoint(home).poll_timeout(), kept(&house)), (None, 0));
+}
+
+#[test]
 fn answers_are_kept_within_a_bound_in_bytes_and_the_oldest_go_first() {
     let limits = Limits { duplicate_bytes: 1000, ..Limits::default() };
     let mut house = House::new(ServerConfig { limits, ..ServerConfig::default() });

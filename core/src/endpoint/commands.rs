@@ -137,7 +137,8 @@ impl<T> Endpoint<T> {
         }
         let mut refusal = Vec::new();
         let error = ErrorObject::new(ErrorObject::INTERNAL_ERROR, "The answers of the batch are too long together");
-        write::error(&mut refusal, id, self.dialect() == Dialect::Kurento, &error);
+        // Without data it is the same in both dialects.
+        write::error(&mut refusal, id, false, &error);
         self.owed.add_to_batch(batch, &refusal);
     }
 
