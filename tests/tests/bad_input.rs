@@ -1,7 +1,8 @@
 //! What a server answers to input that is wrong, and that it goes on afterwards.
 
-use bowline_core::{CallOutcome, Dialect, Json, SendError, ServerConfig};
+use bowline_core::{CallOutcome, ClientConfig, Dialect, Json, SendError, ServerConfig};
 use bowline_tests::raw_client::House;
+use bowline_tests::raw_server::RawServer;
 use serde_json::{Value, json};
 
 /// The frame, the id of the answer (`None`: there is no answer), the code, and what the message says.
@@ -215,6 +216,17 @@ fn params_that_no_peer_would_read_are_not_sent() {
         assert_eq!(house.read(wire).len(), if fits { 2 } else { 0 });
     }
     assert!(SendError::TooDeep.to_string().contains("127 levels"));
+}
+
+#[test]
+fn what_a_kurento_client_puts_around_its_params_counts_as_a_level() {
+    for (levels, fits) in [(125, true), (126, false)] {
+        let params = (1..levels).fold(json!([]), |inner, _| json!([inner]));
+        let mut server = RawServer::connected(ClientConfig::default());
+        let (tag, _) = server.call("ask", &params, None).unwrap();
+        assert_eq!(server.outcome(tag), if fits { None } else { Some(&CallOutcome::TooDeep) }, "{levels}");
+        assert_eq!(server.read().iter().filter(|frame| frame["method"] == "ask").count(), usize::from(fits));
+    }
 }
 
 #[test]
