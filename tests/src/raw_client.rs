@@ -425,7 +425,10 @@ impl House {
         if self.wires[wire].stalled {
             return false;
         }
-        let Some(len) = room.endpoint.poll_transmit(&mut frame) else { return false };
+        let wants_write = room.endpoint.wants_write();
+        let len = room.endpoint.poll_transmit(&mut frame);
+        assert_eq!(wants_write, len.is_some());
+        let Some(len) = len else { return false };
         assert_eq!(len, frame.len());
         self.wires[wire].from_house.push_back(checked_frame(&frame));
         true

@@ -335,7 +335,10 @@ impl RawServer {
         if self.stalled {
             return false;
         }
-        let Some(len) = self.client.poll_transmit(&mut frame) else { return false };
+        let wants_write = self.client.wants_write();
+        let len = self.client.poll_transmit(&mut frame);
+        assert_eq!(wants_write, len.is_some());
+        let Some(len) = len else { return false };
         assert_eq!(len, frame.len());
         let frame = checked_frame(&frame);
         if self.pongs && frame["method"] == "ping" {

@@ -578,7 +578,10 @@ impl Harness {
         }
         while !self.stalled {
             let mut frame = vec![b'!'];
-            let Some(len) = self.endpoint.poll_transmit(&mut frame) else { break };
+            let wants_write = self.endpoint.wants_write();
+            let len = self.endpoint.poll_transmit(&mut frame);
+            assert_eq!(wants_write, len.is_some());
+            let Some(len) = len else { break };
             assert_eq!((frame[0], frame.len()), (b'!', len + 1), "a frame is appended, and its length told");
             self.written(&frame[1..]);
             wrote = true;
