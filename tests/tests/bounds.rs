@@ -238,3 +238,14 @@ fn a_client_whose_buffer_is_full_still_reads_the_answer_to_its_connect() {
     assert!(server.client().is_attached() && server.client().wants_read());
     assert_eq!(server.client().usage().outbox_messages, 0);
 }
+
+#[test]
+fn answers_that_wait_for_their_batch_leave_no_room_for_other_requests() {
+    let (mut house, wire, _) = house(Limits { outbox_bytes: 300, ..Limits::default() });
+    house.send(wire, &json!([request(1, "later"), {"jsonrpc": "2.0", "id": 2, "method": "echo", "params": ["x".repeat(400)]}]));
+    house.send(wire, &request(3, "count"));
+    assert!(!house.served.iter().any(|served| served.starts_with("count")), "{:?}", house.served);
+    house.finish(0, &json!(1));
+    let frames = house.read(wire);
+    assert_eq!((frames[0].as_array().map(Vec::len), &frames[1]["id"]), (Some(2), &json!(3)));
+}

@@ -341,3 +341,19 @@ fn a_connect_that_was_overtaken_by_a_newer_one_takes_nothing_away() {
     assert_eq!((house.closed_with(slow), house.closed_with(fast)), (Some(Close::MOVED), None));
     assert_eq!((house.home(fast), house.one(fast)["id"].clone()), (home, json!(8)));
 }
+
+#[test]
+fn what_is_said_before_the_client_has_named_its_session_does_not_use_the_transport() {
+    let mut house = House::new(ServerConfig::default());
+    let (wire, id) = house.connect(json!({"resume": {"received": 0}}));
+    let home = house.home(wire);
+    house.with(home, |endpoint, now| {
+        endpoint.handle_detached(now);
+        assert_eq!(endpoint.handle_attached(now), None);
+        endpoint.notify(now, "event", None).unwrap();
+    });
+    assert!(house.read(wire).is_empty(), "it waits");
+    house.send(wire, &json!({"jsonrpc": "2.0", "id": 9, "method": "connect", "params": {"sessionId": id, "resume": {"received": 0}}}));
+    let frames = house.read(wire);
+    assert_eq!((&frames[0]["result"]["resume"]["received"], &frames[1]["method"]), (&json!(0), &json!("event")), "{frames:?}");
+}
