@@ -1,6 +1,6 @@
 //! What the fuzz targets and the reading that went with them have found, one scenario each (docs/fuzzing.md lists them).
 
-use bowline_core::{CloseReason, Dialect, Limits, ServerConfig};
+use bowline_core::{Close, CloseReason, Dialect, Limits, ServerConfig};
 use bowline_tests::raw::Event;
 use bowline_tests::raw_client::House;
 use bowline_tests::raw_server::{ClientConfig, RawServer};
@@ -127,4 +127,21 @@ fn answers_that_wait_for_the_rest_of_their_batch_are_bounded() {
         house.finish(n, &json!(n));
     }
     assert_eq!((house.read(wire).len(), house.endpoint(home).usage().outbox_bytes), (1000, 0));
+}
+
+#[test]
+fn requests_instead_of_the_answer_to_connect_are_taken_within_their_bound() {
+    let limits = Limits { queued_bytes: 1000, outbox_bytes: 500, ..Limits::default() };
+    let mut server = RawServer::new(ClientConfig { limits, ..ClientConfig::default() });
+    server.accept();
+    server.expect("connect");
+    let mut sent = 0;
+    while server.is_up() {
+        sent += 1;
+        server.send(&json!({"jsonrpc": "2.0", "id": sent, "method": "busy", "params": ["x".repeat(400)]}));
+        let queued = server.client().usage().queued_bytes;
+        assert!(queued < 2000, "{queued} after {sent}");
+    }
+    assert_eq!(sent, 6, "one runs, four are more than the bound, the next is one too many");
+    assert!(server.events().contains(&Event::HungUp(Close::NO_GREETING)));
 }

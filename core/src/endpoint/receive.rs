@@ -99,9 +99,9 @@ impl<T> Endpoint<T> {
     }
 
     /// Whether the server has sent more than enough instead of answering `connect`: answers are not written before that, and a client that has no room for
-    /// more must read on until then.
+    /// more, of answers or of requests, must read on until then.
     fn is_kept_waiting(&self) -> bool {
-        self.link == Link::Greeting && !self.is_drained()
+        self.link == Link::Greeting && !(self.is_drained() && self.owed.has_room(self.limits(), Patience::Waiting))
     }
 
     fn unreadable(&mut self, now: Instant, bytes: usize, why: fmt::Arguments<'_>) {
