@@ -192,6 +192,49 @@ fn a_buffer_that_is_full_to_the_byte_is_full() {
 }
 
 #[test]
+fn no_request_starts_behind_a_buffer_that_is_full_to_the_byte() {
+    for batch in [false, true] {
+        let mut bytes = 10_000;
+        for starts in [true, false] {
+            let (mut house, wire, home) = house(Limits { outbox_bytes: bytes, ..Limits::default() });
+            if batch {
+                house.send(wire, &json!([request(1, "busy"), request(2, "count")]));
+            }
+            house.stall(wire, true);
+            house.notify(home, "event", 0).unwrap();
+            if batch {
+                house.finish(0, &json!(1));
+            } else {
+                house.send(wire, &request(2, "count"));
+            }
+            assert_eq!(house.served.iter().any(|served| served.starts_with("count")), starts, "{batch} {bytes}");
+            house.stall(wire, false);
+            assert_eq!(house.read(wire).len(), 2);
+            house.stall(wire, true);
+            house.notify(home, "event", 0).unwrap();
+            bytes = house.endpoint(home).usage().outbox_bytes;
+        }
+    }
+}
+
+#[test]
+fn errors_that_the_peer_does_not_take_are_bounded_exactly() {
+    let (mut house, wire, home) = house(Limits { outbox_messages: 3, ..Limits::default() });
+    house.stall(wire, true);
+    for wants_read in [true, true, false] {
+        house.send_text(wire, "rubbish");
+        assert_eq!(house.endpoint(home).wants_read(), wants_read);
+    }
+    let bytes = house.endpoint(home).usage().outbox_bytes;
+    for (bound, wants_read) in [(bytes, false), (bytes + 1, true)] {
+        let (mut house, wire, home) = self::house(Limits { outbox_bytes: bound, ..Limits::default() });
+        house.stall(wire, true);
+        (0..3).for_each(|_| house.send_text(wire, "rubbish"));
+        assert_eq!(house.endpoint(home).wants_read(), wants_read);
+    }
+}
+
+#[test]
 fn calls_are_bounded() {
     let (mut house, _, home) = house(Limits { calls: 3, ..Limits::default() });
     for _ in 0..3 {

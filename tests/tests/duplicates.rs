@@ -190,6 +190,21 @@ fn another_request_under_an_old_id_is_no_repetition() {
     house.ask(wire, 1, "count", json!({}));
     assert_eq!(house.ask(wire, 1, "echo", json!({"a": 1}))["result"]["a"], 1);
     assert_eq!(house.ask(wire, 1, "echo", json!({"a": 2}))["result"]["a"], 2);
+    assert_eq!(house.ask(wire, 1, "count", json!({}))["result"]["value"], 2, "and it takes the place of the old one");
+}
+
+#[test]
+fn an_answer_that_fits_to_the_byte_is_kept() {
+    let mut cost = usize::MAX;
+    for kept in [true, true, false] {
+        let limits = Limits { duplicate_bytes: cost, ..Limits::default() };
+        let mut house = House::new(ServerConfig { limits, ..ServerConfig::default() });
+        let (wire, _) = house.connect(json!({}));
+        let answer = house.ask(wire, 1, "count", json!({}));
+        let bytes = house.endpoint(house.home(wire)).usage().duplicate_bytes;
+        assert_eq!(bytes, if kept { answer.to_string().len() + 64 } else { 0 });
+        cost = if cost == usize::MAX { bytes } else { cost - 1 };
+    }
 }
 
 #[test]

@@ -61,6 +61,7 @@ fn an_answer_as_long_as_the_peer_takes_is_sent_whatever_waits_before_it() {
         house.stall(wire, false);
         let answers = house.read(wire);
         assert_eq!(answers.len(), 3);
+        assert!(answers.iter().all(|answer| answer.get("result").is_some() == answers[0].get("result").is_some()), "{answers:?}");
         for answer in answers {
             if answer.get("result").is_some() {
                 longest = longest.max(answer.to_string().len());

@@ -230,9 +230,9 @@ impl<T> Endpoint<T> {
         }
     }
 
+    /// An error without data, which is the same in both dialects.
     pub(super) fn push_error(&mut self, now: Instant, id: &Id, error: &ErrorObject) {
-        let kurento = self.dialect() == Dialect::Kurento;
-        self.push_refusal(now, |out| write::error(out, id, kurento, error));
+        self.push_refusal(now, |out| write::error(out, id, false, error));
     }
 
     /// One member of a batch is done; if it was the last, the answers go out.
