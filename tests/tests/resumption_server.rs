@@ -281,6 +281,20 @@ fn a_client_that_acknowledges_nothing_gets_no_more_answers_than_the_reserve() {
 }
 
 #[test]
+fn the_reserve_ends_to_the_byte() {
+    let mut answer = 100_000;
+    for served in [40, 5] {
+        let (mut house, wire, home, _) =
+            house(Limits { outbox_bytes: 2 * answer, queued_bytes: 3 * answer, in_flight: 3, ..Limits::default() });
+        for id in 10..50 {
+            house.send(wire, &request(id, "echo"));
+        }
+        assert_eq!(house.served.len(), served);
+        answer = house.endpoint(home).usage().outbox_bytes / served;
+    }
+}
+
+#[test]
 fn a_client_without_room_at_the_server_is_told_of_no_more_messages() {
     let (mut house, wire, _, _) = house(Limits { in_flight: 3, ..Limits::default() });
     for id in 1..=3 {

@@ -259,3 +259,18 @@ fn an_endpoint_says_where_it_stands() {
     server.with(|client, now| client.close(now, CloseReason::Application));
     assert_eq!(state(server.client()), [false, false, true]);
 }
+
+#[test]
+fn codes_are_those_of_the_protocol() {
+    let codes = [
+        (ErrorObject::PARSE_ERROR, -32700),
+        (ErrorObject::INVALID_REQUEST, -32600),
+        (ErrorObject::METHOD_NOT_FOUND, -32601),
+        (ErrorObject::INVALID_PARAMS, -32602),
+        (ErrorObject::INTERNAL_ERROR, -32603),
+        (ErrorObject::UNKNOWN_SESSION, 40007),
+        (ErrorObject::TOO_MANY_REQUESTS, -32000),
+        (ErrorObject::SHUTTING_DOWN, -32001),
+    ];
+    assert!(codes.iter().all(|(code, number)| code == number), "{codes:?}");
+}

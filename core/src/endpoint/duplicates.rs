@@ -155,3 +155,55 @@ fn part_print(seed: u64, part: &[u8]) -> u64 {
     right = fold(right ^ word(&last, 16) ^ 0xa076_1d64_78bd_642f, word(&last, 24) ^ 0xe703_7ed1_a0b4_28db);
     fold(left ^ 0x5895_65a3_4ab8_2ba3, right ^ 0x2d35_8dcc_aa6c_78a5)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+    use std::string::String;
+    use std::vec::Vec;
+
+    fn print(id: i64, params: &str) -> Print {
+        Print::new(&Id::Int(id), "method", Some(params))
+    }
+
+    #[test]
+    fn one_bit_of_a_request_changes_half_of_the_bits_of_its_print() {
+        let mut flips = [0; 64];
+        let mut tried = 0;
+        for len in 1..100_usize {
+            let text: Vec<u8> = (0..len).map(|n| b'a' + ((n * 7 + len) % 26) as u8).collect();
+            for at in 0..len {
+                let mut other = text.clone();
+                // It stays text.
+                other[at] ^= 1 << (at % 5);
+                let (a, b) = (print(1, core::str::from_utf8(&text).unwrap()), print(1, core::str::from_utf8(&other).unwrap()));
+                assert!(a.is_of_same_id(b));
+                let differing = a.whole.get() ^ b.whole.get();
+                flips.iter_mut().enumerate().for_each(|(bit, flips)| *flips += differing >> bit & 1);
+                tried += 1;
+            }
+        }
+        assert!(flips.iter().all(|flips| (45 * tried..55 * tried).contains(&(100 * flips))), "{tried}: {flips:?}");
+    }
+
+    #[test]
+    fn requests_that_differ_have_different_prints() {
+        let mut seen = BTreeSet::new();
+        for id in 0..200 {
+            // What ends a part stands not for less than the end.
+            for len in 0..70 {
+                assert!(seen.insert(print(id, &"\0".repeat(len)).whole));
+            }
+        }
+        let ids: BTreeSet<_> = (-500..500).map(|id| print(id, "").id).collect();
+        assert_eq!(ids.len(), 1000);
+        let texts = ["", "1", "1.0"].map(String::from);
+        let by_text: BTreeSet<_> = texts
+            .iter()
+            .flat_map(|text| [Id::Text(text.as_str().into()), Id::Number(text.as_str().into())])
+            .map(|id| Print::new(&id, "", None).id)
+            .collect();
+        assert_eq!(by_text.len(), 6);
+    }
+}
