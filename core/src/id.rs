@@ -60,3 +60,62 @@ impl Id {
 fn is_number(text: &str) -> bool {
     !text.is_empty() && scan::check(text).is_ok() && scan::kind_of(text) == Kind::Number && text.trim() == text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Json, write};
+    use std::vec::Vec;
+
+    fn parsed(raw: &str) -> Id {
+        Id::parse(raw).unwrap()
+    }
+
+    #[test]
+    fn a_number_that_is_written_back_as_it_was_is_counted_with() {
+        for (raw, number) in [("0", 0), ("7", 7), ("-5", -5), ("9223372036854775807", i64::MAX), ("-9223372036854775808", i64::MIN)] {
+            assert_eq!(parsed(raw), Id::Int(number));
+        }
+        for raw in ["-0", "1.0", "1e3", "9223372036854775808"] {
+            assert_eq!(parsed(raw), Id::Number(raw.into()));
+        }
+    }
+
+    #[test]
+    fn text_is_the_number_that_it_spells_to_kurento_only() {
+        for (text, key) in [("7", Id::Int(7)), ("-5", Id::Int(-5)), ("1.0", Id::Number("1.0".into()))] {
+            assert_eq!(Id::Text(text.into()).key(Dialect::Kurento), key);
+            assert_eq!(Id::Text(text.into()).key(Dialect::Strict), Id::Text(text.into()));
+        }
+        for text in ["", "a", "1x", "1 ", " 1", "true", "null", "\"1\"", "[1]"] {
+            assert_eq!(Id::Text(text.into()).key(Dialect::Kurento), Id::Text(text.into()));
+        }
+        assert_eq!(parsed("7").key(Dialect::Kurento), Id::Int(7));
+    }
+
+    #[test]
+    fn its_length_is_that_of_what_is_written() {
+        for raw in [
+            "null",
+            "0",
+            "7",
+            "9",
+            "10",
+            "99",
+            "100",
+            "-1",
+            "-9",
+            "-10",
+            "9223372036854775807",
+            "-9223372036854775808",
+            "1.50",
+            "\"\"",
+            "\"id\"",
+        ] {
+            let mut written = Vec::new();
+            write::result(&mut written, &parsed(raw), None, &Json::NULL);
+            assert_eq!(core::str::from_utf8(&written).unwrap(), std::format!("{{\"jsonrpc\":\"2.0\",\"id\":{raw},\"result\":null}}"));
+            assert_eq!(parsed(raw).text_len(), raw.len());
+        }
+    }
+}

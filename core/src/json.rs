@@ -253,6 +253,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn it_is_its_text() {
+        let hash =
+            |json: &Json<'_>| std::hash::BuildHasher::hash_one(&std::hash::BuildHasherDefault::<std::hash::DefaultHasher>::default(), json);
+        let (one, same, other) = (Json::trusted("[1]"), Json::parse("[1]").unwrap(), Json::trusted("[2]"));
+        assert!(one == same && one != other);
+        assert!(hash(&one) == hash(&same) && hash(&one) != hash(&other));
+        assert_eq!((std::format!("{one:?}"), std::format!("{one}")), ("[1]".into(), "[1]".into()));
+    }
+
+    #[test]
     fn what_was_left_in_can_still_be_cut_out() {
         for (text, rest) in
             [(r#"{"sessionId":"S","a":1}"#, r#"{"a":1}"#), (r#"{"session\u0049d":"S"}"#, "{}"), (r#"{"a":1}"#, r#"{"a":1}"#)]

@@ -162,6 +162,19 @@ fn an_interval_changed_while_a_ping_is_out_is_announced_and_confuses_nobody() {
 }
 
 #[test]
+fn a_ping_that_is_out_has_the_time_that_the_new_interval_gives() {
+    for (interval, patience) in [(60, 60), (2, 2)] {
+        let mut server = RawServer::connected(beating());
+        server.advance(seconds(1));
+        server.with(|client, now| client.set_heartbeat(now, Some(seconds(interval))));
+        server.advance(seconds(patience) - MOMENT);
+        assert!(server.is_up(), "{interval}");
+        server.advance(MOMENT);
+        assert!(!server.is_up(), "{interval}");
+    }
+}
+
+#[test]
 fn a_heartbeat_keeps_an_idle_connection() {
     let mut server = RawServer::connected(ClientConfig { idle_timeout: Some(seconds(20)), ..beating() });
     server.pongs = true;

@@ -233,6 +233,29 @@ fn a_full_buffer_is_back_pressure_at_the_client_too() {
 }
 
 #[test]
+fn it_asks_what_has_arrived_once_its_buffer_is_half_full_and_not_over_and_over() {
+    for limits in [Limits { outbox_messages: 6, ..Limits::default() }, Limits { outbox_bytes: 300, ..Limits::default() }] {
+        let mut server = RawServer::resumable(ClientConfig { limits: limits.clone(), ..ClientConfig::default() });
+        let mut n = 0;
+        let ping = loop {
+            n += 1;
+            server.notify("event", n).unwrap();
+            let usage = server.client().usage();
+            let mut frames = server.read();
+            let half_full = 2 * usage.outbox_messages >= limits.outbox_messages || 2 * usage.outbox_bytes >= limits.outbox_bytes;
+            assert_eq!(frames.iter().any(|frame| frame["method"] == "ping"), half_full, "{frames:?}");
+            if half_full {
+                frames.retain(|frame| frame["method"] == "ping");
+                break frames.remove(0);
+            }
+        };
+        assert!(n > 2);
+        server.answer(&ping, json!({"value": "pong", "received": 0}));
+        assert_eq!(server.read(), Vec::<Value>::new(), "nothing has been sent since");
+    }
+}
+
+#[test]
 fn a_number_of_the_server_that_cannot_be_makes_a_new_session() {
     for received in [5, 1] {
         let mut server = RawServer::resumable(ClientConfig { heartbeat: Some(seconds(5)), ..ClientConfig::default() });
