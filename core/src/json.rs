@@ -273,6 +273,17 @@ mod tests {
     }
 
     #[test]
+    fn every_member_of_the_name_is_cut_out() {
+        for (text, rest) in [
+            (r#"{"sessionId":"S","a":1,"sessionId":"T"}"#, r#"{"a":1}"#),
+            (r#"{"a":1,"sessionId":"S","sessionId":"T","b":[2],"sessionId":3}"#, r#"{"a":1,"b":[2]}"#),
+            (r#"{"sessionId":"S","session\u0049d":"T"}"#, "{}"),
+        ] {
+            assert_eq!(scan::check(text).unwrap().without_session_id().as_str(), rest);
+        }
+    }
+
+    #[test]
     fn the_session_id_is_cut_out_and_nothing_else() {
         for (raw, rest, id) in [
             (r#"{"sessionId":"S"}"#, "{}", Some("\"S\"")),
