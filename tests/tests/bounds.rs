@@ -133,6 +133,24 @@ fn a_peer_that_sends_rubbish_and_takes_no_answers_is_not_read_for_ever() {
 }
 
 #[test]
+fn errors_that_the_peer_takes_count_no_longer() {
+    for limits in [Limits { outbox_messages: 3, ..Limits::default() }, Limits { outbox_bytes: 300, ..Limits::default() }] {
+        for resume in [json!({}), json!({"resume": {"received": 0}})] {
+            let mut house = House::new(ServerConfig { limits: limits.clone(), dialect: Dialect::Strict, ..ServerConfig::default() });
+            let (wire, _) = house.connect(resume);
+            let home = house.home(wire);
+            for n in 1..=20 {
+                house.send_text(wire, "rubbish");
+                assert_eq!(house.one(wire)["error"]["code"], -32700);
+                house.send(wire, &json!({"jsonrpc": "2.0", "id": 1, "method": "ping", "params": {"received": n}}));
+                house.read(wire);
+                assert!(house.endpoint(home).wants_read(), "{n}");
+            }
+        }
+    }
+}
+
+#[test]
 fn a_peer_that_pings_and_takes_no_pongs_is_not_read_for_ever() {
     let (mut house, wire, home) = house(Limits { in_flight: 4, outbox_messages: 4, ..Limits::default() });
     house.stall(wire, true);
@@ -232,6 +250,17 @@ fn errors_that_the_peer_does_not_take_are_bounded_exactly() {
         (0..3).for_each(|_| house.send_text(wire, "rubbish"));
         assert_eq!(house.endpoint(home).wants_read(), wants_read);
     }
+}
+
+#[test]
+fn usage_tells_who_runs_and_who_waits() {
+    let (mut house, wire, home) = house(Limits::default());
+    for id in 1..=3 {
+        house.send(wire, &request(id, "busy"));
+    }
+    let usage = house.endpoint(home).usage();
+    assert_eq!((usage.in_flight, usage.queued), (3, 2));
+    assert!(usage.queued_bytes > 0);
 }
 
 #[test]

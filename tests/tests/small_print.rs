@@ -219,6 +219,14 @@ fn a_session_id_is_the_text_that_it_was() {
 }
 
 #[test]
+fn a_log_shows_the_beginning_of_a_session_id_and_never_the_whole() {
+    for (text, shown) in [("00000000-0000-4000-8000-0000000000ab", "00000000…"), ("0123456789ab", "012345…"), ("abc", "a…"), ("S", "…")]
+    {
+        assert_eq!(format!("{:?}", SessionId::from_text(text).unwrap()), shown);
+    }
+}
+
+#[test]
 fn a_directory_shows_all_that_is_in_it() {
     let mut directory = Directory::new(2);
     assert!(directory.is_empty());
