@@ -63,3 +63,18 @@ impl fmt::Debug for Instant {
         write!(f, "+{:?}", self.since_origin())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_counted_from_the_origin_and_stops_at_the_end() {
+        let mut at = Instant::ORIGIN + Duration::from_millis(5);
+        at += Duration::from_millis(7);
+        assert_eq!((at - Instant::ORIGIN, Instant::ORIGIN - at), (Duration::from_millis(12), Duration::ZERO));
+        assert_eq!(at, Instant::after_origin(at.since_origin()));
+        at += Duration::MAX;
+        assert_eq!(at, Instant::FAR_FUTURE);
+    }
+}

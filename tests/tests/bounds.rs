@@ -260,7 +260,18 @@ fn usage_tells_who_runs_and_who_waits() {
     }
     let usage = house.endpoint(home).usage();
     assert_eq!((usage.in_flight, usage.queued), (3, 2));
-    assert!(usage.queued_bytes > 0);
+    let each = usage.queued_bytes / 2;
+    assert!(each > 0);
+    for left in [1, 0] {
+        house.finish(1 - left, &json!(1));
+        let usage = house.endpoint(home).usage();
+        assert_eq!((usage.queued, usage.queued_bytes), (left, left * each));
+    }
+    for (bound, wants_read) in [(2 * each, false), (2 * each + 1, true)] {
+        let (mut house, wire, home) = self::house(Limits { queued_bytes: bound, ..Limits::default() });
+        (1..=3).for_each(|id| house.send(wire, &request(id, "busy")));
+        assert_eq!(house.endpoint(home).wants_read(), wants_read);
+    }
 }
 
 #[test]
@@ -313,11 +324,14 @@ fn a_client_whose_buffer_is_full_still_reads_the_answer_to_its_connect() {
 
 #[test]
 fn answers_that_wait_for_their_batch_leave_no_room_for_other_requests() {
-    let (mut house, wire, _) = house(Limits { outbox_bytes: 300, ..Limits::default() });
-    house.send(wire, &json!([request(1, "later"), {"jsonrpc": "2.0", "id": 2, "method": "echo", "params": ["x".repeat(400)]}]));
-    house.send(wire, &request(3, "count"));
-    assert!(!house.served.iter().any(|served| served.starts_with("count")), "{:?}", house.served);
-    house.finish(0, &json!(1));
-    let frames = house.read(wire);
-    assert_eq!((frames[0].as_array().map(Vec::len), &frames[1]["id"]), (Some(2), &json!(3)));
+    for alone in [true, false] {
+        let (mut house, wire, _) = house(Limits { outbox_bytes: 300, ..Limits::default() });
+        house.send(wire, &json!([request(1, "later"), {"jsonrpc": "2.0", "id": 2, "method": "echo", "params": ["x".repeat(400)]}]));
+        house.send(wire, &if alone { request(3, "count") } else { json!([request(3, "count")]) });
+        assert!(!house.served.iter().any(|served| served.starts_with("count")), "{:?}", house.served);
+        house.finish(0, &json!(1));
+        let frames = house.read(wire);
+        let next = if alone { &frames[1] } else { &frames[1][0] };
+        assert_eq!((frames[0].as_array().map(Vec::len), &next["id"]), (Some(2), &json!(3)));
+    }
 }

@@ -208,6 +208,15 @@ fn an_answer_that_fits_to_the_byte_is_kept() {
 }
 
 #[test]
+fn a_request_in_flight_whose_id_another_has_taken_is_asked_for_anew() {
+    let (mut house, wire, _) = house();
+    send(&mut house, wire, json!(5), "later");
+    assert_eq!(house.ask(wire, 5, "count", json!({}))["result"]["value"], 1);
+    send(&mut house, wire, json!(5), "later");
+    assert_eq!(house.served.iter().filter(|served| served.starts_with("later")).count(), 2);
+}
+
+#[test]
 fn another_sender_repeats_nothing_that_is_in_flight() {
     let (mut house, wire, session) = house();
     house.ask(wire, 1, "connect", json!({}));
