@@ -203,6 +203,25 @@ mod tests {
     }
 
     #[test]
+    fn the_length_of_a_request_is_known_before_it_is_written() {
+        for method in (0..0x80_u8).map(char::from) {
+            // Of control characters, three are written by a letter, in two bytes and not six.
+            let short = if "\t\n\r".contains(method) { 4 } else { 0 };
+            let method = std::format!("a{method}b");
+            for id in [None, Some(0), Some(10), Some(u32::MAX)] {
+                for params in [None, Some("[1]")] {
+                    let mut out = Vec::new();
+                    request(&mut out, id, &method, params);
+                    assert_eq!(request_len(id, &method, params, false), out.len() + short, "{method:?}");
+                }
+                let mut out = Vec::new();
+                request_with_value(&mut out, id, &method, "[1]");
+                assert_eq!(request_len(id, &method, Some("[1]"), true), out.len() + short, "{method:?}");
+            }
+        }
+    }
+
+    #[test]
     fn the_session_id_goes_into_any_object() {
         let id = SessionId::from_text("S").unwrap();
         for (raw, want) in [("{}", r#"{"sessionId":"S"}"#), ("{ }", r#"{ "sessionId":"S"}"#), (r#"{"a":1}"#, r#"{"a":1,"sessionId":"S"}"#)]
