@@ -1,13 +1,14 @@
 //! Corners that the other scenarios pass by: what a peer can take, repetitions within batches, heirs of a session, what types decode from, what texts say.
 
 use bowline_core::{
-    CallOutcome, ClientConfig, CloseReason, Dialect, Directory, DirectoryFull, Endpoint, ErrorObject, Instant, Json, Limits, SendError,
-    ServerConfig, SessionId, decode_params, decode_result,
+    CallOutcome, ClientConfig, CloseReason, Dialect, Directory, DirectoryFull, Endpoint, ErrorObject, Instant, Json, Limits, Received,
+    SendError, ServerConfig, SessionId, decode_params, decode_result,
 };
 use bowline_tests::raw_client::House;
 use bowline_tests::raw_server::RawServer;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use std::sync::Arc;
 use std::time::Duration;
 
 fn request(id: u32, method: &str, params: Value) -> Value {
@@ -281,4 +282,18 @@ fn codes_are_those_of_the_protocol() {
         (ErrorObject::SHUTTING_DOWN, -32001),
     ];
     assert!(codes.iter().all(|(code, number)| code == number), "{codes:?}");
+}
+
+#[test]
+fn a_frame_without_a_transport_is_not_heard() {
+    let mut endpoint = Endpoint::<u32>::server(Arc::default(), SessionId::from_random([7; 16]));
+    let frame = request(1, "m", json!([])).to_string();
+    assert!(matches!(endpoint.handle_text(Instant::ORIGIN, &frame), Received::Handled));
+    let _ = endpoint.handle_attached(Instant::ORIGIN);
+    assert!(matches!(endpoint.handle_text(Instant::ORIGIN, &frame), Received::Request(_)));
+    endpoint.handle_detached(Instant::ORIGIN);
+    let frame = request(2, "m", json!([])).to_string();
+    assert!(matches!(endpoint.handle_text(Instant::ORIGIN, &frame), Received::Handled));
+    assert!(matches!(endpoint.handle_frame(Instant::ORIGIN, b"\xff"), Received::Handled));
+    assert_eq!((endpoint.usage().in_flight, endpoint.usage().outbox_messages), (1, 0));
 }

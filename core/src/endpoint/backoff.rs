@@ -46,6 +46,12 @@ mod tests {
     use super::*;
 
     #[test]
+    fn it_draws_what_splitmix64_draws() {
+        let mut backoff = Backoff::new(0);
+        assert_eq!([(); 3].map(|()| backoff.draw()), [0xe220_a839_7b1d_cdaf, 0x6e78_9e6a_a1b9_65f4, 0x06c4_5d18_8009_454f]);
+    }
+
+    #[test]
     fn waits_grow_to_the_bound_and_never_past_it() {
         let (base, max) = (Duration::from_millis(100), Duration::from_secs(30));
         let mut backoff = Backoff::new(7);
