@@ -40,6 +40,22 @@ fn a_call_is_settled_by_its_answer_whatever_it_is() {
 }
 
 #[test]
+fn an_answer_to_a_call_that_was_not_sent_yet_settles_nothing() {
+    let (mut house, wire, home, _) = house();
+    ask(&mut house, home, None);
+    let last = house.one(wire)["id"].as_u64().unwrap();
+    house.stall(wire, true);
+    let tag = ask(&mut house, home, None);
+    let answer = json!({"jsonrpc": "2.0", "id": last + 1, "result": 1});
+    house.send(wire, &answer);
+    assert_eq!(house.outcome(tag), None, "it is a guess");
+    house.stall(wire, false);
+    assert_eq!(house.one(wire)["id"], last + 1);
+    house.send(wire, &answer);
+    assert_eq!(result(&house, tag).as_deref(), Some("1"));
+}
+
+#[test]
 fn an_error_answer_settles_it_as_an_error() {
     let (mut house, wire, home, _) = house();
     let tag = ask(&mut house, home, None);

@@ -253,9 +253,10 @@ impl<T> Endpoint<T> {
         }
     }
 
+    /// An error without data, which is the same in both dialects.
     fn add_error(&mut self, batch: usize, id: &Id, error: &ErrorObject) {
         let mut text = Vec::new();
-        write::error(&mut text, id, self.dialect() == Dialect::Kurento, error);
+        write::error(&mut text, id, false, error);
         self.owed.add_to_batch(batch, &text);
     }
 
