@@ -31,6 +31,8 @@ fn back() -> Value {
 #[test]
 fn it_dials_when_opened_and_connects_when_the_dial_succeeds() {
     let mut server = RawServer::unopened(plain(), 7);
+    server.with(|client, now| client.reconnect(now));
+    assert_eq!(server.events(), [], "what was not opened does not come back");
     server.advance(seconds(100));
     assert_eq!((server.events(), server.timeouts), (vec![], 0));
     server.with(|client, now| client.open(now));

@@ -44,8 +44,6 @@ pub(super) struct Client {
     pub(super) session_known: bool,
     /// The session was given up since the last connection: the next one is a new one.
     session_lost: bool,
-    /// Whether this session's messages have been counted from its first on, at both ends.
-    counted: bool,
     up_since: Option<Instant>,
     /// How far the session had come when `connect` was last sent.
     progress_at_greeting: u64,
@@ -82,7 +80,6 @@ impl Client {
             redials: false,
             session_known: false,
             session_lost: false,
-            counted: false,
             up_since: None,
             progress_at_greeting: 0,
             refusal: None,
@@ -200,12 +197,13 @@ impl<T> Endpoint<T> {
             self.inbox = Inbox::default();
         }
         let received = self.inbox.received();
+        // Then its messages have been counted from the first on, at both ends.
         let keeps = self.outbox.keep() == Keep::All;
         let progress = self.progress();
         let Role::Client(client) = &mut self.role else { return };
         client.progress_at_greeting = progress;
         client.numbered_at_ping = 0;
-        let offers = client.config.resume && (asked_for.is_none() || (keeps && client.counted));
+        let offers = client.config.resume && (asked_for.is_none() || keeps);
         let offer = if offers {
             alloc::format!("\"resume\":{{\"received\":{received}{}}}", max_member(&client.config.limits))
         } else {
@@ -374,7 +372,6 @@ impl<T> Endpoint<T> {
         self.session = named.or(asked_for);
         let Some(client) = self.as_client() else { return };
         client.session_known = session_known;
-        client.counted = received.is_some();
         client.session_lost |= !same;
         self.is_up(now);
     }
@@ -426,7 +423,6 @@ impl<T> Endpoint<T> {
         self.outbox.set_keep(Keep::Nothing);
         if let Some(client) = self.as_client() {
             client.session_lost = true;
-            client.counted = false;
         }
     }
 
