@@ -393,3 +393,35 @@ fn reconnect_cuts_a_wait_short() {
     server.with(|client, now| client.reconnect(now));
     assert_eq!(server.events(), [Event::Dial(1)]);
 }
+
+#[test]
+fn a_connection_that_carried_something_is_retried_at_once_and_one_that_did_not_is_not() {
+    for carries in [true, false] {
+        let mut server = RawServer::connected(plain());
+        let mut at_once = 0;
+        for _ in 0..6 {
+            if carries {
+                server.send(&json!({"jsonrpc": "2.0", "method": "nothing"}));
+            }
+            server.cut();
+            at_once += usize::from(server.is_dialled());
+            if !server.is_dialled() {
+                server.wait_for_dial();
+            }
+            server.accept();
+            server.greet(back());
+        }
+        assert_eq!(at_once, if carries { 6 } else { 1 });
+    }
+}
+
+#[test]
+fn a_client_that_never_reconnects_by_itself_does_so_when_told() {
+    let mut server = RawServer::connected(ClientConfig { reconnect: Reconnect::Never, ..plain() });
+    server.with(|client, now| client.reconnect(now));
+    assert!(server.is_dialled());
+    server.accept();
+    server.greet(back());
+    server.cut();
+    assert!(server.client().is_closed());
+}

@@ -371,3 +371,12 @@ fn what_is_said_before_the_client_has_named_its_session_does_not_use_the_transpo
     let frames = house.read(wire);
     assert_eq!((&frames[0]["result"]["resume"]["received"], &frames[1]["method"]), (&json!(0), &json!("event")), "{frames:?}");
 }
+
+#[test]
+fn a_session_that_began_without_resumption_goes_on_without() {
+    let mut house = House::new(ServerConfig::default());
+    let (wire, id) = house.connect(json!({}));
+    let again = house.ask(wire, 2, "connect", json!({"sessionId": id, "resume": {"received": 0}}));
+    assert_eq!(again["result"], json!({"value": "reconnection successful", "sessionId": id}));
+    assert!(!house.endpoint(house.home(wire)).is_resumable());
+}
