@@ -297,3 +297,16 @@ fn a_frame_without_a_transport_is_not_heard() {
     assert!(matches!(endpoint.handle_frame(Instant::ORIGIN, b"\xff"), Received::Handled));
     assert_eq!((endpoint.usage().in_flight, endpoint.usage().outbox_messages), (1, 0));
 }
+
+#[test]
+fn both_sides_say_how_long_a_message_they_take_if_it_is_not_the_usual() {
+    for (message_bytes, told) in [(5000, json!({"received": 0, "max": 5000})), (1024 * 1024, json!({"received": 0}))] {
+        let limits = Limits { message_bytes, ..Limits::default() };
+        let mut house = House::new(ServerConfig { limits: limits.clone(), ..ServerConfig::default() });
+        let wire = house.open();
+        assert_eq!(house.ask(wire, 1, "connect", json!({"resume": {"received": 0}}))["result"]["resume"], told);
+        let mut server = RawServer::new(ClientConfig { limits, ..ClientConfig::default() });
+        server.accept();
+        assert_eq!(server.expect("connect")["params"]["resume"], told);
+    }
+}
