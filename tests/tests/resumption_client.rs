@@ -252,6 +252,17 @@ fn it_asks_what_has_arrived_once_its_buffer_is_half_full_and_not_over_and_over()
         assert!(n > 2);
         server.answer(&ping, json!({"value": "pong", "received": 0}));
         assert_eq!(server.read(), Vec::<Value>::new(), "nothing has been sent since");
+        while server.notify("event", n).is_ok() {
+            for ping in server.read().iter().filter(|frame| frame["method"] == "ping") {
+                server.answer(ping, json!({"value": "pong", "received": 0}));
+            }
+        }
+        server.read();
+        for _ in 0..3 {
+            server.advance(Duration::from_millis(200));
+            let ping = server.expect("ping");
+            server.answer(&ping, json!({"value": "pong", "received": 0}));
+        }
     }
 }
 
