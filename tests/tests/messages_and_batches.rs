@@ -186,3 +186,18 @@ fn two_requests_with_the_same_null_id_are_both_served() {
         assert_eq!(house.one(wire)["result"], n);
     }
 }
+
+#[test]
+fn members_that_begin_like_those_of_a_message_are_none() {
+    let mut house = strict();
+    let wire = house.open();
+    for name in [
+        "i", "ix", "idx", "m", "mx", "methods", "p", "px", "param", "paramsx", "j", "jsonrp", "jsonrpcx", "r", "resultx", "e", "errorx", "",
+    ] {
+        house.send_text(
+            wire,
+            format!(r#"{{"jsonrpc":"2.0","{name}":[1],"id":5,"{name}":{{}},"method":"echo","{name}":"x","params":[7],"{name}":null}}"#),
+        );
+        assert_eq!(house.one(wire), json!({"jsonrpc": "2.0", "id": 5, "result": [7]}), "{name}");
+    }
+}
