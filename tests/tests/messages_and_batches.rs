@@ -1,6 +1,6 @@
 //! PROTOCOL 1: messages and batches.
 
-use bowline_core::{Dialect, Endpoint, Instant, Limits, Received, ServerConfig, SessionId};
+use bowline_core::{CallOutcome, Dialect, Endpoint, Instant, Limits, Received, ServerConfig, SessionId};
 use bowline_tests::raw_client::House;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -199,5 +199,34 @@ fn members_that_begin_like_those_of_a_message_are_none() {
             format!(r#"{{"jsonrpc":"2.0","{name}":[1],"id":5,"{name}":{{}},"method":"echo","{name}":"x","params":[7],"{name}":null}}"#),
         );
         assert_eq!(house.one(wire), json!({"jsonrpc": "2.0", "id": 5, "result": [7]}), "{name}");
+    }
+}
+
+#[test]
+fn a_message_may_be_spelled_with_spaces_and_escapes() {
+    let mut house = strict();
+    let (wire, _) = house.connect(json!({}));
+    let home = house.home(wire);
+    for request in [
+        r#"{ "jsonrpc" : "2.0" , "id" : 5 , "method" : "echo" , "params" : [7] }"#,
+        r#"{"\u006asonrpc":"2.0","\u0069d":5,"\u006dethod":"\u0065cho","\u0070arams":[7]}"#,
+    ] {
+        house.send_text(wire, request);
+        assert_eq!(house.one(wire), json!({"jsonrpc": "2.0", "id": 5, "result": [7]}), "{request}");
+    }
+    for (answer, error) in [
+        (r#"{ "jsonrpc" : "2.0" , "id" : ID , "result" : 1 }"#, false),
+        (r#"{"jsonrpc":"2.0","\u0069d":ID,"\u0072esult":1}"#, false),
+        (r#"{ "jsonrpc" : "2.0" , "id" : ID , "error" : {"code": 1, "message": "no"} }"#, true),
+        (r#"{"jsonrpc":"2.0","\u0069d":ID,"\u0065rror":{"code":1,"message":"no"}}"#, true),
+    ] {
+        let (tag, _) = house.call(home, "ask", &json!([]), None).unwrap();
+        let id = house.one(wire)["id"].to_string();
+        house.send_text(wire, answer.replace("ID", &id));
+        let outcome = house.outcome(tag);
+        assert!(
+            if error { matches!(outcome, Some(CallOutcome::Error(_))) } else { matches!(outcome, Some(CallOutcome::Result(_))) },
+            "{answer}"
+        );
     }
 }
