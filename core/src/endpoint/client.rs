@@ -372,7 +372,6 @@ impl<T> Endpoint<T> {
         self.session = named.or(asked_for);
         let Some(client) = self.as_client() else { return };
         client.session_known = session_known;
-        client.session_lost |= !same;
         self.is_up(now);
     }
 
