@@ -180,6 +180,7 @@ mod tests {
                 let (a, b) = (print(1, core::str::from_utf8(&text).unwrap()), print(1, core::str::from_utf8(&other).unwrap()));
                 assert!(a.is_of_same_id(b));
                 let differing = a.whole.get() ^ b.whole.get();
+                assert_ne!(differing, 0);
                 flips.iter_mut().enumerate().for_each(|(bit, flips)| *flips += differing >> bit & 1);
                 tried += 1;
             }
