@@ -64,14 +64,19 @@ public final class Proxy implements AutoCloseable {
   private void accept(ServerSocket socket) {
     while (!socket.isClosed()) {
       try {
-        open(socket.accept());
+        open(socket.accept(), socket);
       } catch (IOException e) {
         // The listener was closed, or the server is down: then the client sees its socket close.
       }
     }
   }
 
-  private synchronized void open(Socket client) throws IOException {
+  private synchronized void open(Socket client, ServerSocket from) throws IOException {
+    if (from.isClosed()) {
+      // It came while the listener was being closed, which waits for the call of accept to return.
+      client.close();
+      return;
+    }
     Socket server;
     try {
       server = new Socket(InetAddress.getLoopbackAddress(), target);
