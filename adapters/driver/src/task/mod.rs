@@ -210,6 +210,7 @@ impl<R: Runtime> SessionTask<R> {
             turn.waited_since(before);
             self.write_frames(cx, now);
         }
+        let patient = turn.is_one_of_many().then_some(turn);
         for round in 0..ROUNDS {
             if self.mailbox().is_killed() {
                 return Poll::Ready(());
@@ -217,7 +218,7 @@ impl<R: Runtime> SessionTask<R> {
             if round > 0 {
                 now = clock::now();
             }
-            let again = self.round(cx, now, turn);
+            let again = self.round(cx, now, patient);
             if self.waiting.is_some() {
                 break;
             }
@@ -232,21 +233,20 @@ impl<R: Runtime> SessionTask<R> {
         Poll::Pending
     }
 
-    /// Does what there is to do. Returns whether there may be more.
-    fn round(&mut self, cx: &mut Context<'_>, now: Instant, turn: Turn) -> bool {
+    /// Does what there is to do. Returns whether there may be more. Who is `patient`, in this turn, may leave what is to be written to the next one.
+    fn round(&mut self, cx: &mut Context<'_>, now: Instant, patient: Option<Turn>) -> bool {
         let mut busy = self.adopt_orphan(cx, now);
         busy |= self.take_commands(cx, now);
         busy |= self.poll_handlers(cx, now);
         busy |= self.drain(cx, now);
         busy |= self.poll_dial(cx, now);
-        let patient = turn.is_one_of_many();
-        let read = self.read_frames(cx, now, patient);
+        let read = self.read_frames(cx, now, patient.is_some());
         // What the handlers of these frames have said goes out with their answers, in one write.
         busy |= self.take_commands(cx, now);
         busy |= self.close_when_done();
-        if patient && read == Read::Part && self.write_later() {
+        if patient.is_some() && read == Read::Part && self.write_later() {
             self.idle_at = Some(now + IDLE);
-            self.waiting = Some(turn);
+            self.waiting = patient;
             return true;
         }
         let wrote = self.write_frames(cx, now);

@@ -35,7 +35,7 @@ impl Turn {
         })
     }
 
-    /// Whether others have probably been woken, too, and have not had their turn yet.
+    /// Whether others have probably been woken, too, and have not had their turn yet. Asked once in a turn: it counts how often the answer was no.
     pub(super) fn is_one_of_many(self) -> bool {
         with(|turns| {
             let alone = turns.left > 0;
