@@ -1,8 +1,9 @@
 //! Requests that a peer without resumption may send again (PROTOCOL 5).
 
-use super::log::{Log, Place};
 use crate::id::Id;
 use crate::{Instant, Limits};
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
 use core::num::NonZeroU64;
 
 /// What each kept answer costs beside its bytes, for the bound.
@@ -10,8 +11,10 @@ const OVERHEAD: usize = 64;
 
 #[derive(Debug)]
 pub(super) struct Duplicates {
-    /// The answers, oldest first.
-    answers: Log<Answered>,
+    /// Oldest first.
+    answered: VecDeque<Answered>,
+    /// The answers in the same order, one after the other, in a ring: a session that is busy has always as many as may be, and none is moved when others go.
+    texts: VecDeque<u8>,
     /// The highest number that was an id.
     highest: Option<i64>,
 }
@@ -21,6 +24,8 @@ pub(super) struct Duplicates {
 struct Answered {
     at: Instant,
     print: Print,
+    /// Bytes of the answer.
+    len: usize,
 }
 
 /// What a request is known again by: numbers that two requests share only if they are the same, for all that a retry cares. Comparing ids themselves among a thousand
@@ -58,11 +63,11 @@ impl Print {
 
 impl Duplicates {
     pub(super) const fn new() -> Self {
-        Self { answers: Log::new(), highest: None }
+        Self { answered: VecDeque::new(), texts: VecDeque::new(), highest: None }
     }
 
     pub(super) fn bytes(&self) -> usize {
-        self.answers.bytes() + self.answers.len() * OVERHEAD
+        self.texts.len() + self.answered.len() * OVERHEAD
     }
 
     /// Whether no request with this id has come before: a sender counts upwards, so there is hardly ever a need to look.
@@ -74,8 +79,21 @@ impl Duplicates {
     }
 
     /// The answer that this request was given.
-    pub(super) fn answer(&self, print: Print) -> Option<&[u8]> {
-        self.answers.find(Place::default(), |answered| answered.print == print).map(|(_, _, text)| text)
+    pub(super) fn answer(&self, print: Print) -> Option<Vec<u8>> {
+        let (_, start, len) = self.find(|known| known == print)?;
+        Some(self.texts.range(start..start + len).copied().collect())
+    }
+
+    /// The first request of which `is` says so: its index, where its answer starts, and how long that is.
+    fn find(&self, is: impl Fn(Print) -> bool) -> Option<(usize, usize, usize)> {
+        let mut start = 0;
+        for (index, &Answered { print, len, .. }) in self.answered.iter().enumerate() {
+            if is(print) {
+                return Some((index, start, len));
+            }
+            start += len;
+        }
+        None
     }
 
     /// The session is connected to by a request with this id. A sender counts its ids upwards: one that is not above all others comes from another sender, say the
@@ -91,9 +109,10 @@ impl Duplicates {
     /// A request with this id is in flight. An answer that another had under it is not asked for again.
     pub(super) fn started(&mut self, id: &Id, print: Print) {
         if !self.is_new(id)
-            && let Some((place, ..)) = self.answers.find(Place::default(), |answered| answered.print.is_of_same_id(print))
+            && let Some((index, start, len)) = self.find(|known| known.is_of_same_id(print))
         {
-            self.answers.remove(place);
+            self.answered.remove(index);
+            self.texts.drain(start..start + len);
         }
         if let Id::Int(id) = id {
             self.highest = self.highest.max(Some(*id));
@@ -107,18 +126,25 @@ impl Duplicates {
             return;
         }
         while self.bytes() + cost > limits.duplicate_bytes {
-            self.answers.pop_front();
+            self.forget_oldest();
         }
-        self.answers.push(Answered { at: now, print }, text);
+        self.answered.push_back(Answered { at: now, print, len: text.len() });
+        self.texts.extend(text);
+    }
+
+    fn forget_oldest(&mut self) {
+        if let Some(Answered { len, .. }) = self.answered.pop_front() {
+            self.texts.drain(..len);
+        }
     }
 
     /// Drops what was answered `limits.duplicate_time` ago and returns when the next answer was given.
     pub(super) fn expire(&mut self, now: Instant, limits: &Limits) -> Option<Instant> {
-        while let Some((Answered { at, .. }, _)) = self.answers.front() {
-            if *at + limits.duplicate_time > now {
-                return Some(*at);
+        while let Some(&Answered { at, .. }) = self.answered.front() {
+            if at + limits.duplicate_time > now {
+                return Some(at);
             }
-            self.answers.pop_front();
+            self.forget_oldest();
         }
         None
     }
@@ -129,7 +155,8 @@ impl Duplicates {
 
     /// Gives memory back where there is nothing to hold.
     pub(super) fn shrink(&mut self) {
-        self.answers.shrink();
+        self.answered.shrink_to_fit();
+        self.texts.shrink_to_fit();
     }
 }
 
@@ -139,21 +166,32 @@ fn fold(a: u64, b: u64) -> u64 {
     (product as u64) ^ (product >> 64) as u64
 }
 
-/// Four words at a time.
+/// Sixteen bytes are folded into what was before them; of a long part four times as many at a time, since a multiplication need not wait for another's product then.
 fn part_print(seed: u64, part: &[u8]) -> u64 {
-    let word = |bytes: &[u8], at: usize| bytes.get(at..).and_then(|rest| rest.first_chunk()).map_or(0, |chunk| u64::from_le_bytes(*chunk));
-    let (mut left, mut right) = (seed, seed ^ part.len() as u64);
-    let mut chunks = part.chunks_exact(32);
-    for chunk in &mut chunks {
-        left = fold(left ^ word(chunk, 0) ^ 0x9e37_79b9_7f4a_7c15, word(chunk, 8) ^ 0xd6e8_feb8_6659_fd93);
-        right = fold(right ^ word(chunk, 16) ^ 0xa076_1d64_78bd_642f, word(chunk, 24) ^ 0xe703_7ed1_a0b4_28db);
+    const KEYS: [u64; 4] = [0x9e37_79b9_7f4a_7c15, 0xd6e8_feb8_6659_fd93, 0xa076_1d64_78bd_642f, 0xe703_7ed1_a0b4_28db];
+    let fold_in = |lane: u64, key: u64, words: &[u8; 16]| {
+        let words = u128::from_le_bytes(*words);
+        fold(lane ^ words as u64, key ^ (words >> 64) as u64)
+    };
+    let (chunks, rest) = part.as_chunks::<16>();
+    let (blocks, chunks) = chunks.as_chunks::<4>();
+    let mut print = seed ^ part.len() as u64;
+    if !blocks.is_empty() {
+        let [mut a, mut b, mut c, mut d] = KEYS.map(|key| print ^ key);
+        for block in blocks {
+            a = fold_in(a, KEYS[0], &block[0]);
+            b = fold_in(b, KEYS[1], &block[1]);
+            c = fold_in(c, KEYS[2], &block[2]);
+            d = fold_in(d, KEYS[3], &block[3]);
+        }
+        print = fold(a ^ c, b ^ d.rotate_left(32));
     }
-    let mut last = [0; 32];
-    let rest = chunks.remainder();
+    for chunk in chunks {
+        print = fold_in(print, KEYS[0], chunk);
+    }
+    let mut last = [0; 16];
     last[..rest.len()].copy_from_slice(rest);
-    left = fold(left ^ word(&last, 0) ^ 0x9e37_79b9_7f4a_7c15, word(&last, 8) ^ 0xd6e8_feb8_6659_fd93);
-    right = fold(right ^ word(&last, 16) ^ 0xa076_1d64_78bd_642f, word(&last, 24) ^ 0xe703_7ed1_a0b4_28db);
-    fold(left ^ 0x5895_65a3_4ab8_2ba3, right ^ 0x2d35_8dcc_aa6c_78a5)
+    fold(fold_in(print, KEYS[1], &last) ^ 0x5895_65a3_4ab8_2ba3, 0x2d35_8dcc_aa6c_78a5)
 }
 
 #[cfg(test)]
@@ -171,7 +209,7 @@ mod tests {
     fn one_bit_of_a_request_changes_half_of_the_bits_of_its_print() {
         let mut flips = [0; 64];
         let mut tried = 0;
-        for len in 1..100_usize {
+        for len in 1..200_usize {
             let text: Vec<u8> = (0..len).map(|n| b'a' + ((n * 7 + len) % 26) as u8).collect();
             for at in 0..len {
                 let mut other = text.clone();
@@ -186,6 +224,39 @@ mod tests {
             }
         }
         assert!(flips.iter().all(|flips| (45 * tried..55 * tried).contains(&(100 * flips))), "{tried}: {flips:?}");
+    }
+
+    #[test]
+    fn each_answer_is_found_whole_until_there_is_no_room_or_time_for_it() {
+        let limits = Limits { duplicate_bytes: 5_000, ..Limits::default() };
+        let (mut duplicates, mut model) = (Duplicates::new(), Vec::new());
+        let at = |step| Instant::ORIGIN + limits.duplicate_time / 40 * step;
+        for step in 0..2_000_u32 {
+            let (id, print) = (Id::Int(step.into()), print(step.into(), ""));
+            let len = step as usize * 131 % 700;
+            let text: Vec<u8> = (0..len).map(|n| (n as u32 + step) as u8).collect();
+            model.retain(|(known, _, _)| known + 40 > step);
+            assert_eq!(duplicates.expire(at(step), &limits), model.first().map(|(known, _, _)| at(*known)));
+            duplicates.started(&id, print);
+            duplicates.answered(at(step), print, &text, &limits);
+            model.push((step, print, text));
+            while model.iter().map(|(_, _, text)| text.len() + OVERHEAD).sum::<usize>() > limits.duplicate_bytes {
+                model.remove(0);
+            }
+            if step % 3 == 0 {
+                // Another sender takes an id.
+                let (known, old, _) = model.remove(step as usize % model.len());
+                duplicates.started(&Id::Int(known.into()), Print { whole: NonZeroU64::MAX, ..old });
+                assert_eq!(duplicates.answer(old), None);
+            }
+            for (_, print, text) in &model {
+                assert_eq!(duplicates.answer(*print).as_ref(), Some(text));
+            }
+            assert_eq!(duplicates.answered.len(), model.len());
+            assert!(duplicates.texts.capacity() <= 2 * limits.duplicate_bytes);
+        }
+        duplicates.clear();
+        assert_eq!((duplicates.bytes(), duplicates.texts.capacity()), (0, 0));
     }
 
     #[test]

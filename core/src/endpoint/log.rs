@@ -38,10 +38,6 @@ impl<M> Log<M> {
         self.text.len() - self.head
     }
 
-    pub(super) fn push(&mut self, entry: M, text: &[u8]) {
-        self.write(entry, |out| out.extend_from_slice(text));
-    }
-
     /// Adds the text that `write` appends, and returns it.
     pub(super) fn write(&mut self, entry: M, write: impl FnOnce(&mut Vec<u8>)) -> &[u8] {
         // What has gone leaves the buffer when it is more than what is there: moving a byte is paid for by one that went.
@@ -53,10 +49,6 @@ impl<M> Log<M> {
         write(&mut self.text);
         self.entries.push_back((entry, self.text.len() - start));
         self.text.get(start..).unwrap_or_default()
-    }
-
-    pub(super) fn front(&self) -> Option<(&M, &[u8])> {
-        self.get(Place::default())
     }
 
     pub(super) fn get(&self, place: Place) -> Option<(&M, &[u8])> {
@@ -93,6 +85,7 @@ impl<M> Log<M> {
         Some((entry, len))
     }
 
+    #[inline]
     pub(super) fn remove(&mut self, place: Place) -> Option<(M, usize)> {
         if place.index == 0 {
             return self.pop_front();
@@ -167,11 +160,7 @@ mod tests {
             match drawn % 7 {
                 0..=2 if model.0.len() < 50 => {
                     let text = std::format!("{step}{}", "x".repeat(drawn % 90));
-                    if drawn.is_multiple_of(2) {
-                        log.push(step, text.as_bytes());
-                    } else {
-                        assert_eq!(log.write(step, |out| out.extend_from_slice(text.as_bytes())), text.as_bytes());
-                    }
+                    assert_eq!(log.write(step, |out| out.extend_from_slice(text.as_bytes())), text.as_bytes());
                     model.0.push((step, text));
                 }
                 3 => {
@@ -200,7 +189,7 @@ mod tests {
         }
         log.retain(|_| false);
         assert!(log.text.capacity() > 0);
-        log.push(0, &[b'x'; 2 * KEPT]);
+        log.write(0, |out| out.extend_from_slice(&[b'x'; 2 * KEPT]));
         log.pop_front();
         assert_eq!(log.text.capacity(), 0);
         log.shrink();

@@ -324,7 +324,7 @@ impl<T> Endpoint<T> {
         }
         let Self { role, duplicates, .. } = self;
         duplicates.expire(now, role.limits());
-        let Some(text) = duplicates.answer(print).map(<[u8]>::to_vec) else { return false };
+        let Some(text) = duplicates.answer(print) else { return false };
         match batch {
             None => self.push_refusal(now, |out| out.extend_from_slice(&text)),
             Some(batch) => self.add_to_batch(batch, key, &text),
