@@ -6,6 +6,7 @@ use super::{Role, ServerSide, SessionTask};
 use crate::connection::{ConnectError, ConnectionEvent, SessionKept};
 use crate::metrics::{Limit, State};
 use crate::runtime::Runtime;
+use crate::session::CallTag;
 use crate::transport::close_in_background;
 use bowline_core::{Action, Close, CloseReason, Instant};
 use std::sync::atomic::Ordering;
@@ -25,33 +26,38 @@ impl<R: Runtime> SessionTask<R> {
     }
 
     /// Takes every action that waits. Returns whether there was one.
+    #[inline]
     pub(super) fn act(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
         let mut any = self.serve_held(cx, now);
         while let Some(action) = self.endpoint.poll_action() {
             any = true;
-            self.mirror();
-            match action {
-                Action::Serve(request) => self.serve(cx, now, request),
-                Action::Settled { tag, outcome } => tag.settle(outcome),
-                Action::Opened => self.opened(now),
-                Action::Resumed => self.resumed(SessionKept::Same),
-                Action::Renewed => self.resumed(SessionKept::New),
-                Action::Lost => {
-                    tracing::debug!("detached");
-                    self.announce(&ConnectionEvent::Disconnected);
-                }
-                Action::Dial { attempt } => self.dial(attempt),
-                Action::ConnectFailed { error, retry_in } => self.connect_failed(error, retry_in),
-                Action::HangUp(close) => self.hang_up(now, close),
-                Action::Probe => {
-                    if let Some(transport) = &mut self.transport {
-                        transport.write_ping();
-                    }
-                }
-                Action::Closed(reason) => self.closed(reason),
-            }
+            self.take_action(cx, now, action);
         }
         any
+    }
+
+    fn take_action(&mut self, cx: &mut Context<'_>, now: Instant, action: Action<CallTag>) {
+        self.mirror();
+        match action {
+            Action::Serve(request) => self.serve(cx, now, request),
+            Action::Settled { tag, outcome } => tag.settle(outcome),
+            Action::Opened => self.opened(now),
+            Action::Resumed => self.resumed(SessionKept::Same),
+            Action::Renewed => self.resumed(SessionKept::New),
+            Action::Lost => {
+                tracing::debug!("detached");
+                self.announce(&ConnectionEvent::Disconnected);
+            }
+            Action::Dial { attempt } => self.dial(attempt),
+            Action::ConnectFailed { error, retry_in } => self.connect_failed(error, retry_in),
+            Action::HangUp(close) => self.hang_up(now, close),
+            Action::Probe => {
+                if let Some(transport) = &mut self.transport {
+                    transport.write_ping();
+                }
+            }
+            Action::Closed(reason) => self.closed(reason),
+        }
     }
 
     /// Shows the handles whether there is a transport, and what the peer takes.

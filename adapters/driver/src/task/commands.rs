@@ -9,10 +9,12 @@ use std::task::Context;
 
 impl<R: Runtime> SessionTask<R> {
     /// Takes what is in the mailbox, as far as there is room for it. Returns whether there was anything.
+    #[inline]
     pub(super) fn take_commands(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
-        if self.mailbox().is_empty() {
-            return false;
-        }
+        !self.mailbox().is_empty() && self.empty_mailbox(cx, now)
+    }
+
+    fn empty_mailbox(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
         let mut any = self.grant_wishes(cx, now);
         while let Some(urgent) = self.mailbox().next_urgent() {
             any = true;
