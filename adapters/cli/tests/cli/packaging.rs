@@ -49,10 +49,12 @@ fn the_image_builds_this_program_and_copies_it_from_where_it_is_built() {
     let file = text("Dockerfile");
     let what_follows = |instruction: &str| file.lines().find_map(|line| line.strip_prefix(instruction)).unwrap();
     let built = what_follows("RUN cargo build ");
-    assert_eq!(built, format!("--release --locked -p {}", env!("CARGO_PKG_NAME")));
+    let profile = "dist";
+    assert!(include_str!("../../../../Cargo.toml").lines().any(|line| line == format!("[profile.{profile}]")));
+    assert_eq!(built, format!("--profile {profile} --locked -p {}", env!("CARGO_PKG_NAME")));
     let program = Path::new(env!("CARGO_BIN_EXE_bowline")).file_name().unwrap().to_str().unwrap();
     let copied: Vec<&str> = what_follows("COPY --from=build ").split(' ').collect();
-    assert_eq!(copied, [format!("{}/target/release/{program}", what_follows("WORKDIR ")), format!("/usr/local/bin/{program}")]);
+    assert_eq!(copied, [format!("{}/target/{profile}/{program}", what_follows("WORKDIR ")), format!("/usr/local/bin/{program}")]);
     assert_eq!(what_follows("ENTRYPOINT "), format!("[\"{program}\"]"));
     assert_eq!(what_follows("ENV BOWLINE_LISTEN=").rsplit(':').next(), Some(what_follows("EXPOSE ")));
     // Nobody: it needs no rights, and no port that would.
