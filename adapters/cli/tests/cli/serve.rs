@@ -59,12 +59,21 @@ fn signals_stop_it_cleanly_with_a_client_connected() {
 #[test]
 fn a_second_signal_stops_it_at_once() {
     let mut server = Server::start(&[]);
-    // A client that never reads, so that the farewell to it takes its full time.
+    // A client that has a session and then never reads, so that the farewell to it takes its full time.
     let mut deaf = TcpStream::connect(server.host()).unwrap();
     let head = "GET /demo HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
                 Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
     deaf.write_all(head.as_bytes()).unwrap();
-    assert_eq!(deaf.read(&mut [0]).unwrap(), 1);
+    let connect = br#"{"jsonrpc":"2.0","id":1,"method":"connect"}"#;
+    // One text frame, whose mask changes nothing (RFC 6455 section 5.2).
+    deaf.write_all(&[&[0x81, 0x80 | connect.len() as u8, 0, 0, 0, 0], &connect[..]].concat()).unwrap();
+    let mut answer = Vec::new();
+    while !String::from_utf8_lossy(&answer).contains("sessionId") {
+        let mut some = [0; 256];
+        let read = deaf.read(&mut some).unwrap();
+        assert_ne!(read, 0, "{}", String::from_utf8_lossy(&answer));
+        answer.extend_from_slice(&some[..read]);
+    }
 
     server.signal("TERM");
     assert!(server.first_word_on_stderr().contains("stopping"));
