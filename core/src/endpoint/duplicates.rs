@@ -146,6 +146,8 @@ impl Duplicates {
             }
             self.forget_oldest();
         }
+        // Who has asked nothing for that long may not ask for a long time more.
+        self.shrink();
         None
     }
 
@@ -255,8 +257,8 @@ mod tests {
             assert_eq!(duplicates.answered.len(), model.len());
             assert!(duplicates.texts.capacity() <= 2 * limits.duplicate_bytes);
         }
-        duplicates.clear();
-        assert_eq!((duplicates.bytes(), duplicates.texts.capacity()), (0, 0));
+        assert_eq!(duplicates.expire(at(2_000) + limits.duplicate_time, &limits), None);
+        assert_eq!((duplicates.bytes(), duplicates.texts.capacity(), duplicates.answered.capacity()), (0, 0, 0));
     }
 
     #[test]
