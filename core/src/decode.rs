@@ -42,7 +42,7 @@ pub fn decode_params<T: DeserializeOwned>(params: Option<&Json<'_>>, dialect: Di
 #[must_use]
 pub fn unbox<'a>(json: Json<'a>, dialect: Dialect) -> Json<'a> {
     let boxed = match dialect {
-        Dialect::Kurento => json::only_member(json.as_str()).filter(|_| json::member(json.as_str(), "value").is_some()),
+        Dialect::Kurento => json::only_member_named(json.as_str(), "value"),
         Dialect::Strict => None,
     };
     match boxed.filter(|value| scan::kind_of(value) != Kind::Object).map(String::from) {
@@ -217,6 +217,10 @@ mod tests {
             (r#"{"value":[1]}"#, "[1]"),
             (r#"{"value":{"a":1}}"#, r#"{"value":{"a":1}}"#),
             (r#"{"value":1,"b":2}"#, r#"{"value":1,"b":2}"#),
+            (r#"{"b":2,"value":1}"#, r#"{"b":2,"value":1}"#),
+            (r#"{"only":1}"#, r#"{"only":1}"#),
+            (r#"{"valu\u0065":1}"#, "1"),
+            ("{}", "{}"),
         ] {
             assert_eq!(open(boxed).as_str(), want);
         }

@@ -190,6 +190,13 @@ pub(crate) fn only_member(raw: &str) -> Option<&str> {
     walk.next().ok()?.is_none().then_some(only)
 }
 
+/// The same if it is called `name`. Of an object that begins with another member, nothing else is read.
+pub(crate) fn only_member_named<'a>(raw: &'a str, name: &str) -> Option<&'a str> {
+    let mut walk = Walk::new(raw, 0).filter(Walk::is_object)?;
+    let only = walk.next_named(name).ok()??;
+    walk.next().ok()?.is_none().then_some(only)
+}
+
 /// An object without its member `sessionId`, and that member's value. Any other value comes back as it is.
 pub(crate) fn without_session_id(raw: &str) -> (Cow<'_, str>, Option<&str>) {
     const NAME: &str = "sessionId";

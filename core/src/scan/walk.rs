@@ -80,6 +80,23 @@ impl<'a> Walk<'a> {
         self.item().map_err(|Stop| self.scanner.error())
     }
 
+    /// The value of an object's next member, if it is called `name`. If it is not, the walk stays before its value.
+    pub(crate) fn next_named(&mut self, name: &str) -> Result<Option<&'a str>, SyntaxError> {
+        self.named(name).map_err(|Stop| self.scanner.error())
+    }
+
+    fn named(&mut self, name: &str) -> Result<Option<&'a str>, Stop> {
+        if !self.advance()? {
+            return Ok(None);
+        }
+        let (key, escaped) = self.scanner.key()?;
+        if Key::new(self.scanner.text, key, escaped).name() != name {
+            return Ok(None);
+        }
+        let start = self.scanner.value()?;
+        Ok(Some(self.scanner.raw(start).text))
+    }
+
     fn item(&mut self) -> Result<Option<Item<'a>>, Stop> {
         if !self.advance()? {
             return Ok(None);

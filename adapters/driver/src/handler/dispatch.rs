@@ -59,7 +59,7 @@ pub struct Answered<'a> {
 /// A request, still in its frame.
 pub(crate) struct Incoming<'a> {
     pub(crate) method: &'a str,
-    pub(crate) params: Option<&'a Json<'a>>,
+    pub(crate) params: Option<Json<'a>>,
     pub(crate) dialect: Dialect,
     /// For handlers that answer by themselves.
     pub(crate) owed: &'a mut Owed,

@@ -80,7 +80,7 @@ impl<H: Handler> Dispatch for ByHand<H> {
         let transaction = Transaction {
             context,
             method: request.method.into(),
-            params: request.params.cloned().map(bowline_core::Json::into_owned),
+            params: request.params.map(bowline_core::Json::into_owned),
             dialect: request.dialect,
             slot: request.owed.share(),
         };

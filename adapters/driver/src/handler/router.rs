@@ -88,7 +88,7 @@ impl Router {
         E: Into<HandlerError> + 'static,
         Fut: Future<Output = Result<Option<Json<'static>>, E>> + Send + 'static,
     {
-        self.with(name, move |request, context| untyped(function(unboxed(&request), context)))
+        self.with(name, move |request, context| untyped(function(unboxed(request), context)))
     }
 
     /// Serves every method that has no function of its own: the function gets its name first.
@@ -98,7 +98,7 @@ impl Router {
         E: Into<HandlerError> + 'static,
         Fut: Future<Output = Result<Option<Json<'static>>, E>> + Send + 'static,
     {
-        self.fallback = Some(Box::new(move |request, context| untyped(function(request.method.to_owned(), unboxed(&request), context))));
+        self.fallback = Some(Box::new(move |request, context| untyped(function(request.method.to_owned(), unboxed(request), context))));
         self
     }
 
@@ -145,8 +145,8 @@ impl Router {
 }
 
 /// The params for a function that takes any: what a Kurento peer had to box comes out of its box (PROTOCOL 2).
-fn unboxed(request: &Incoming<'_>) -> Option<Json<'static>> {
-    request.params.map(|params| unbox(params.borrow(), request.dialect).into_owned())
+fn unboxed(request: Incoming<'_>) -> Option<Json<'static>> {
+    request.params.map(|params| unbox(params, request.dialect).into_owned())
 }
 
 /// Decodes in the frame, so that only what the function wants is copied out of it.
@@ -157,7 +157,7 @@ where
     E: Into<HandlerError>,
     Fut: Future<Output = Result<T, E>> + Send + 'static,
 {
-    match decode_params(request.params, request.dialect) {
+    match decode_params(request.params.as_ref(), request.dialect) {
         Ok(params) => {
             let future = function(params);
             Work::Later(Box::pin(async move { encode(&future.await.map_err(Into::into)?) }))

@@ -118,7 +118,7 @@ impl<R: Runtime> SessionTask<R> {
         let context = Context { session: self.session.clone(), key, is_new: is_first, is_notification };
         let mut owed = Owed::new(responder);
         let watched = Some(self.watch(&method, now, is_notification));
-        let incoming = Incoming { method: &method, params: params.as_ref(), dialect: self.endpoint.dialect(), owed: &mut owed };
+        let incoming = Incoming { method: &method, params, dialect: self.endpoint.dialect(), owed: &mut owed };
         let dispatch = &self.dispatch;
         let mut work = nothing();
         let begun = guarded(|| match dispatch.serve(incoming, context) {
