@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 """Breaks the core on purpose, one way at a time, and lets the simulation find it.
 
-    tests/sabotage.py [--schedules N] [NAME ...]
+    tests/sabotage.py [--schedules N] [--check] [NAME ...]
 
-Each line of its output names what was broken and the seed that caught it. It works on a copy and exits with 1 if anything goes unnoticed.
+Each line of its output names what was broken and the seed that caught it. It works on a copy and exits with 1 if anything goes unnoticed. With --check, each way is
+tried only as far as that it is there to be broken and still compiles.
 """
 
 import argparse
+import os
 import pathlib
 import re
 import shutil
@@ -15,32 +17,53 @@ import sys
 import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+# What is built of the copy stays in the copy; that a function is not called any more is no news.
+ENVIRONMENT = {key: value for key, value in os.environ.items() if key != "CARGO_TARGET_DIR"} | {"RUSTFLAGS": "-Awarnings"}
 OUTBOX, SERVER, CLIENT = (f"core/src/endpoint/{name}.rs" for name in ("outbox", "server", "client"))
 RECEIVE, INBOX, ENDPOINT = (f"core/src/endpoint/{name}.rs" for name in ("receive", "inbox", "mod"))
 
+# What `transmit` writes next, and the same with the messages that no transport has had yet ahead of those that are to be written again.
+NEXT = """&& let Some((&entry, text)) = self.log.get(self.replayed)
+        {
+            let len = text.len();
+            entry.write(text, out, session);
+            if self.replayed != self.unsent {"""
+NEWEST_FIRST = """&& let next = if self.unsent.index() < self.log.len() { self.unsent } else { self.replayed }
+            && let Some((&entry, text)) = self.log.get(next)
+        {
+            let len = text.len();
+            entry.write(text, out, session);
+            if next == self.unsent && self.replayed != self.unsent && self.keep != Keep::Nothing {
+                self.numbered += 1;
+                self.unsent = self.unsent.behind(len);
+                let first_of = if let Kind::Call(call) = entry.kind { Some((call, self.numbered)) } else { None };
+                return written(out, first_of);
+            }
+            if next != self.unsent {"""
+
 # name: (file, what stands there, what stands there instead)
 SABOTAGES = {
-    "an acknowledgement is skipped": (OUTBOX, "while self.sent.len() as u64 > missing {", "while self.sent.len() as u64 > missing + 1 {"),
+    "an acknowledgement is skipped": (OUTBOX, "while self.unsent.index() as u64 > missing {", "while self.unsent.index() as u64 > missing + 1 {"),
     "a message is counted twice": (INBOX, "self.received += 1;", "self.received += 1 + u64::from(self.received == 20);"),
     "a ping is counted": (RECEIVE, "Frame::Single(Message::Request(call)) if is_session_method(&call.method) => self", "Frame::Single(Message::Request(call)) if is_session_method(&call.method) && { self.inbox.count(0); true } => self"),
-    "new messages go out before the replay": (OUTBOX, "if let Some((entry, text)) = self.sent.get(self.replayed) {", "if self.waiting.is_empty() && let Some((entry, text)) = self.sent.get(self.replayed) {"),
-    "nothing is replayed": (OUTBOX, "self.acknowledge(received)?;\n        self.replayed = Place::default();", "self.acknowledge(received)?;\n        self.replayed = self.sent.end();"),
+    "new messages go out before the replay": (OUTBOX, NEXT, NEWEST_FIRST),
+    "nothing is replayed": (OUTBOX, "self.acknowledge(received)?;\n        self.replayed = Place::default();", "self.acknowledge(received)?;\n        self.replayed = self.unsent;"),
     "what was sent is forgotten at a cut": (OUTBOX, "self.control.clear();\n        self.replayed = Place::default();", "self.control.clear();\n        self.drop_sent();"),
     "messages are sent before connect is answered": (SERVER, "self.outbox.hold();\n        }\n        moved", "}\n        moved"),
     "an answer acknowledges one message too many": (RECEIVE, "self.outbox.acknowledge(number).is_err()", "self.outbox.acknowledge(number + u64::from(number < self.outbox.numbered())).is_err()"),
     "an overtaken connect is obeyed": (SERVER, "offers && matches!(call.id", "false && offers && matches!(call.id"),
-    "answers survive into the next session": (OUTBOX, "self.waiting.retain(|entry| !matches!(entry.kind, Kind::Answer | Kind::Refusal));", ""),
+    "answers survive into the next session": (OUTBOX, "self.log.retain(|entry| !matches!(entry.kind, Kind::Answer | Kind::Refusal));", "self.log.retain(|entry| entry.kind != Kind::Refusal);"),
     "requests of a lost session are answered in the next": (CLIENT, "self.owed.disown();", ""),
     "acknowledgements wait behind requests": (ENDPOINT, "if waits { Patience::Waiting } else { Patience::Normal }", "if waits { Patience::Normal } else { Patience::Normal }"),
     "the grace timer is not stopped": (SERVER, "self.timers.clear(Timer::Grace);", ""),
-    "the wrong end of the sent messages is dropped": (OUTBOX, "= self.sent.pop_front() {", "= self.sent.find({ let (last, mut at) = (self.sent.len(), 0); move |_| { at += 1; at == last } }).map(|(place, ..)| place).and_then(|place| self.sent.remove(place)) {"),
+    "the wrong end of the sent messages is dropped": (OUTBOX, "self.remove(Place::default()) {", "self.remove(self.log.find(Place::default(), { let (last, mut at) = (self.unsent.index(), 0); move |_| { at += 1; at == last } }).map(|(place, ..)| place).unwrap_or_default()) {"),
 }
 
 
 def simulate(copy, schedules):
     """Builds and runs the simulation in `copy`; returns the first failing seed, or None."""
-    build = ["cargo", "build", "--release", "--quiet", "-p", "bowline-tests", "--bin", "simulate"]
-    subprocess.run(build, cwd=copy, check=True)
+    build = ["cargo", "build", "--release", "--quiet", "-p", "bowline-tests", "--features", "simulate", "--bin", "simulate"]
+    subprocess.run(build, cwd=copy, env=ENVIRONMENT, check=True)
     run = subprocess.run([copy / "target/release/simulate", "--schedules", str(schedules)], capture_output=True, text=True)
     seed = re.search(r"failed first: seed (\d+): (.*)", run.stderr)
     if run.returncode == 0:
@@ -48,15 +71,22 @@ def simulate(copy, schedules):
     return f"seed {seed[1]}: {seed[2]}" if seed else run.stderr.strip().splitlines()[-1]
 
 
+def compile_only(copy):
+    """Whether what `simulate` builds still compiles in `copy`."""
+    return subprocess.run(["cargo", "check", "--quiet", "-p", "bowline-tests", "--features", "simulate", "--bin", "simulate"], cwd=copy, env=ENVIRONMENT).returncode == 0
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--schedules", type=int, default=100_000)
+    parser.add_argument("--check", action="store_true")
     parser.add_argument("names", nargs="*")
     arguments = parser.parse_args()
     missed = []
     with tempfile.TemporaryDirectory() as folder:
-        copy = pathlib.Path(folder) / "bowline"
-        shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns("target", "node_modules", ".git"))
+        copy = pathlib.Path(folder)
+        # The core and its tests on virtual time, without the runtimes.
+        subprocess.run([ROOT / "fuzz/slim", copy], check=True)
         for name, (file, there, instead) in SABOTAGES.items():
             if arguments.names and name not in arguments.names:
                 continue
@@ -64,10 +94,14 @@ def main():
             if whole.count(there) != 1:
                 sys.exit(f"{name}: what is to be broken is not in {file} exactly once")
             (copy / file).write_text(whole.replace(there, instead))
-            caught = simulate(copy, arguments.schedules)
-            print(f"{name}: {caught or 'NOT CAUGHT'}", flush=True)
-            if caught is None:
-                missed.append(name)
+            if arguments.check:
+                if not compile_only(copy):
+                    sys.exit(f"{name}: what is broken that way does not compile")
+            else:
+                caught = simulate(copy, arguments.schedules)
+                print(f"{name}: {caught or 'NOT CAUGHT'}", flush=True)
+                if caught is None:
+                    missed.append(name)
             (copy / file).write_text(whole)
     sys.exit(1 if missed else 0)
 

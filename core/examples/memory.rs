@@ -16,6 +16,8 @@ struct Side {
     name: &'static str,
     endpoint: Endpoint<&'static str>,
     inbound: VecDeque<String>,
+    /// Whether a transport is to be opened.
+    dials: bool,
 }
 
 /// What became of one look at the inbound frames.
@@ -28,11 +30,11 @@ enum Read {
 
 impl Side {
     fn new(name: &'static str, endpoint: Endpoint<&'static str>) -> Self {
-        Self { name, endpoint, inbound: VecDeque::new() }
+        Self { name, endpoint, inbound: VecDeque::new(), dials: false }
     }
 
     /// Gives the endpoint one frame.
-    fn read(&mut self, now: Instant) -> Read {
+    fn read(&mut self, now: Instant, log: &mut Vec<String>) -> Read {
         // Back-pressure: what is not read stays with the transport, and in the end with the peer.
         if !self.endpoint.wants_read() {
             return Read::Nothing;
@@ -40,24 +42,30 @@ impl Side {
         let Some(frame) = self.inbound.pop_front() else { return Read::Nothing };
         match self.endpoint.handle_text(now, &frame) {
             Received::Handled => {}
-            Received::Request(request) => serve(&mut self.endpoint, now, request),
+            Received::Request(request) => {
+                // What the frame has brought about comes first: it may have opened the session.
+                self.act(now, log);
+                serve(&mut self.endpoint, now, request);
+            }
             Received::HandOver(id) => return Read::Elsewhere(id, frame),
         }
         Read::Frame
     }
 
-    /// After each input: takes the actions, then the frames. Returns the frames, and whether a transport is to be opened.
-    fn settle(&mut self, now: Instant, log: &mut Vec<String>) -> (Vec<String>, bool) {
-        let mut say = |what: String| log.push(format!("{:>6} ms  {:<7} {what}", now.since_origin().as_millis(), self.name));
-        let mut dials = false;
+    fn say(&self, now: Instant, log: &mut Vec<String>, what: &str) {
+        log.push(format!("{:>6} ms  {:<7} {what}", now.since_origin().as_millis(), self.name));
+    }
+
+    /// Takes the actions.
+    fn act(&mut self, now: Instant, log: &mut Vec<String>) {
         while let Some(action) = self.endpoint.poll_action() {
             match action {
                 // A request that had to wait for its turn.
                 Action::Serve(request) => serve(&mut self.endpoint, now, request),
-                Action::Settled { tag, outcome } => say(format!("{tag}: {outcome:?}")),
+                Action::Settled { tag, outcome } => self.say(now, log, &format!("{tag}: {outcome:?}")),
                 Action::Dial { attempt } => {
-                    say(format!("dials, attempt {attempt}"));
-                    dials = true;
+                    self.say(now, log, &format!("dials, attempt {attempt}"));
+                    self.dials = true;
                 }
                 Action::HangUp(_) => self.endpoint.handle_detached(now),
                 // A real transport sends a WebSocket ping, and says the pong to `handle_pong`.
@@ -67,17 +75,22 @@ impl Side {
                 | Action::Renewed
                 | Action::Lost
                 | Action::ConnectFailed { .. }
-                | Action::Closed(_)) => say(format!("{told:?}")),
+                | Action::Closed(_)) => self.say(now, log, &format!("{told:?}")),
             }
         }
+    }
+
+    /// After each input: takes the actions, then the frames, which it returns.
+    fn settle(&mut self, now: Instant, log: &mut Vec<String>) -> Vec<String> {
+        self.act(now, log);
         let mut frames = Vec::new();
         let mut frame = Vec::new();
         while self.endpoint.poll_transmit(&mut frame).is_some() {
             let text = String::from_utf8(std::mem::take(&mut frame)).expect("a frame is text");
-            say(format!("sends {text}"));
+            self.say(now, log, &format!("sends {text}"));
             frames.push(text);
         }
-        (frames, dials)
+        frames
     }
 }
 
@@ -119,7 +132,8 @@ impl World {
 
     /// One round of each side. False if nobody had anything to do: then only time can change something.
     fn round(&mut self) -> bool {
-        let (frames, dials) = self.client.settle(self.now, &mut self.log);
+        let frames = self.client.settle(self.now, &mut self.log);
+        let dials = std::mem::take(&mut self.client.dials);
         let mut busy = !frames.is_empty() || dials;
         if dials {
             self.connect();
@@ -128,12 +142,12 @@ impl World {
             self.rooms[at].inbound.extend(frames);
             busy |= self.serve_room(at);
         }
-        busy | matches!(self.client.read(self.now), Read::Frame)
+        busy | matches!(self.client.read(self.now, &mut self.log), Read::Frame)
     }
 
     fn serve_room(&mut self, at: usize) -> bool {
         let room = &mut self.rooms[at];
-        let read = room.read(self.now);
+        let read = room.read(self.now, &mut self.log);
         let busy = !matches!(read, Read::Nothing);
         if let Read::Elsewhere(id, frame) = read {
             if let Some(&home) = self.directory.find(&id, 0) {
@@ -149,10 +163,11 @@ impl World {
             // There is no such session. A request would be served here; `connect` gets an error.
             if let Received::Request(request) = room.endpoint.handle_unknown_session(self.now, frame.as_bytes()) {
                 let owned = request.into_owned();
+                room.act(self.now, &mut self.log);
                 serve(&mut room.endpoint, self.now, owned);
             }
         }
-        let (frames, _) = room.settle(self.now, &mut self.log);
+        let frames = room.settle(self.now, &mut self.log);
         self.client.inbound.extend(frames);
         if let (true, Some(id)) = (room.endpoint.is_open(), room.endpoint.session_id()) {
             self.directory.insert(id, 0, at).expect("there is room");
@@ -212,7 +227,7 @@ pub(crate) fn story() -> Vec<String> {
     world.call("second call", "[3,4]");
     // The request goes out and is served; the answer never arrives.
     world.client.endpoint.handle_timeout(world.now);
-    let (frames, _) = world.client.settle(world.now, &mut world.log);
+    let frames = world.client.settle(world.now, &mut world.log);
     if let Some(at) = world.attached {
         world.rooms[at].inbound.extend(frames);
         world.serve_room(at);

@@ -201,6 +201,7 @@ impl Server {
         }
         state.transport = Some(transport);
         if let Received::Request(request) = state.endpoint.handle_text(now, frame) {
+            state.settle(self, session);
             state.answer(now, request);
         }
         state.settle(self, session);
