@@ -70,6 +70,9 @@ impl Side {
                 Action::HangUp(_) => self.endpoint.handle_detached(now),
                 // A real transport sends a WebSocket ping, and says the pong to `handle_pong`.
                 Action::Probe => {}
+                Action::TooBig { bytes, peer_takes } => {
+                    self.say(now, log, &format!("does not send {bytes} bytes to a peer that takes {peer_takes}"));
+                }
                 told @ (Action::Opened
                 | Action::Resumed
                 | Action::Renewed

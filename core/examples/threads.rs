@@ -264,7 +264,7 @@ impl State {
                     }
                 }
                 // What an application may want to know, and what only clients do.
-                Action::Resumed | Action::Lost | Action::Settled { .. } => {}
+                Action::Resumed | Action::Lost | Action::Settled { .. } | Action::TooBig { .. } => {}
                 Action::Renewed | Action::Dial { .. } | Action::ConnectFailed { .. } => {}
             }
         }

@@ -55,6 +55,14 @@ pub enum Action<T> {
     /// Write what [`poll_transmit`](crate::Endpoint::poll_transmit) still has, close the transport (or give up a dial under way) and
     /// report [`handle_detached`](crate::Endpoint::handle_detached). Do not wait for the peer's Close frame for ever: Kurento's Java client sends none.
     HangUp(Close),
+    /// A message that waited is not sent: it has more bytes than the peer takes, as it says now that the session is connected (PROTOCOL 6). A call ends as
+    /// [`CallOutcome::TooBig`] instead; this was a notification, or an answer.
+    TooBig {
+        /// Bytes of the message, with what would have been added to it.
+        bytes: usize,
+        /// What the peer takes.
+        peer_takes: usize,
+    },
     /// Send a WebSocket ping; report its pong by [`handle_pong`](crate::Endpoint::handle_pong).
     Probe,
     /// The session has ended. The endpoint does nothing more, once its last actions are taken.

@@ -57,6 +57,12 @@ impl Id {
     }
 }
 
+/// Whether a sender that counts upwards gives `id` after `other`. Our own ids go from 2^31 - 1 on to 1 (PROTOCOL 1), so below that the nearer way round counts.
+pub(crate) fn is_ahead(id: i64, other: i64) -> bool {
+    const ROUND: i64 = 1 << 31;
+    if [id, other].iter().all(|id| (0..ROUND).contains(id)) { (1..ROUND / 2).contains(&(id - other).rem_euclid(ROUND)) } else { id > other }
+}
+
 fn is_number(text: &str) -> bool {
     !text.is_empty() && scan::check(text).is_ok() && scan::kind_of(text) == Kind::Number && text.trim() == text
 }

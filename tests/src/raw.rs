@@ -21,6 +21,8 @@ pub enum Event {
     ConnectFailed(Option<i64>, Option<Duration>),
     /// The endpoint closed the transport.
     HungUp(Close),
+    /// A message was not sent, which has more bytes than the peer takes.
+    TooBig(usize, usize),
     /// A WebSocket ping was asked for.
     Probe,
     /// The session ended.

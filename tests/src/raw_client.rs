@@ -468,6 +468,7 @@ impl House {
                 assert_eq!(self.directory.remove(&id).is_none(), reason == CloseReason::NeverOpened, "{reason:?}");
                 Event::Closed(reason)
             }
+            Action::TooBig { bytes, peer_takes } => Event::TooBig(bytes, peer_takes),
             Action::Renewed | Action::Dial { .. } | Action::ConnectFailed { .. } => unreachable!("a client's: {action:?}"),
         };
         self.rooms[home.0].events.push(event);

@@ -381,6 +381,7 @@ impl RawServer {
                 Event::HungUp(close)
             }
             Action::Closed(reason) => Event::Closed(reason),
+            Action::TooBig { bytes, peer_takes } => Event::TooBig(bytes, peer_takes),
             Action::Probe => unreachable!("a server's: {action:?}"),
         };
         self.events.push(event);
@@ -398,7 +399,7 @@ impl RawServer {
     }
 
     fn serve(&mut self, request: Request<'static>) {
-        let Request { method, params, responder, .. } = request;
+        let Request { method, params, is_first, responder } = request;
         self.served.push(format!("{method} {}", params.as_ref().map_or("", Json::as_str)));
         let outcome = match &*method {
             "busy" | "later" => {
@@ -409,6 +410,7 @@ impl RawServer {
                 return;
             }
             "echo" => Outcome::Result(params.unwrap_or(Json::NULL)),
+            "is_first" => Outcome::Result(Json::from_value(&is_first).expect("a value has a form in JSON")),
             "nothing" => Outcome::Empty,
             _ => Outcome::Error(ErrorObject::method_not_found(&method)),
         };

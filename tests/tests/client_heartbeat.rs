@@ -1,6 +1,6 @@
 //! PROTOCOL 4: the client's pings.
 
-use bowline_core::{ClientConfig, Close};
+use bowline_core::{ClientConfig, Close, Limits};
 use bowline_tests::raw::Event;
 use bowline_tests::raw_server::RawServer;
 use serde_json::{Value, json};
@@ -42,6 +42,29 @@ fn a_ping_goes_out_at_once_and_then_every_interval() {
         server.answer(&ping, json!({"value": "pong"}));
     }
     assert_eq!((server.events(), server.client().usage().calls), (vec![], 0));
+}
+
+#[test]
+fn a_server_is_not_judged_while_the_client_does_not_read() {
+    let limits = Limits { in_flight: 2, ..Limits::default() };
+    let mut server = RawServer::connected(ClientConfig { limits, ..beating() });
+    let ping = server.one();
+    server.answer(&ping, json!({"value": "pong", "sessionId": "S"}));
+    for n in 0..3 {
+        server.send(&json!({"jsonrpc": "2.0", "id": n, "method": "busy", "params": {}}));
+    }
+    server.advance(seconds(5));
+    let ping = server.one();
+    // It lies behind a request that is not taken in before one of the others is answered.
+    server.answer(&ping, json!({"value": "pong"}));
+    for _ in 0..200 {
+        server.advance(seconds(5));
+        assert_eq!(server.events(), [], "the client gives up nobody to whom it does not listen");
+    }
+    server.finish(0, &json!(null));
+    server.finish(1, &json!(null));
+    server.advance(seconds(4));
+    assert!(server.events().is_empty() && server.client().is_attached());
 }
 
 #[test]

@@ -227,8 +227,63 @@ fn another_sender_repeats_nothing_that_is_in_flight() {
     house.ask(wire, 1, "connect", json!({"sessionId": session}));
     send(&mut house, wire, json!(3), "count");
     send(&mut house, wire, json!(2), "busy");
+    house.read(wire);
     house.finish(0, &json!("of the old page"));
     assert_eq!(house.served.iter().filter(|served| served.starts_with("busy")).count(), 2);
+    let frames = house.read(wire);
+    assert!(frames.iter().all(|frame| frame["id"] != json!(2)), "the old page's answer under the new one's id: {frames:?}");
+    house.finish(1, &json!("of the new page"));
+    assert_eq!(house.one(wire)["result"]["value"], "of the new page");
+}
+
+#[test]
+fn another_sender_gets_no_answer_that_waited_for_the_one_before() {
+    let (mut house, wire, session) = house();
+    house.ask(wire, 1, "connect", json!({}));
+    send(&mut house, wire, json!(2), "busy");
+    send(&mut house, wire, json!(3), "count");
+    house.cut(wire);
+    house.finish(0, &json!("of the old page"));
+    assert!(house.sessions() == 1);
+    let wire = house.open();
+    assert_eq!(house.ask(wire, 2, "connect", json!({"sessionId": session}))["result"]["value"], "reconnection successful");
+    assert_eq!(house.read(wire), Vec::<Value>::new());
+    assert_eq!(house.ask(wire, 3, "count", json!({}))["result"]["value"], 2, "its own request, not the stored answer");
+}
+
+#[test]
+fn the_next_run_of_a_program_that_had_resumption_is_another_sender() {
+    let mut house = House::new(ServerConfig::default());
+    let (wire, session) = house.connect(json!({"resume": {"received": 0}}));
+    send(&mut house, wire, json!(2), "busy");
+    send(&mut house, wire, json!(3), "count");
+    let home = house.home(wire);
+    house.notify(home, "event", 1).unwrap();
+    house.cut(wire);
+    house.notify(home, "event", 2).unwrap();
+    // It has saved the session's id, and nothing else.
+    let wire = house.open();
+    house.send(wire, &json!({"jsonrpc": "2.0", "id": 1, "method": "connect", "params": {"sessionId": session}}));
+    let frames = house.read(wire);
+    assert_eq!((frames[0]["result"].get("resume"), &frames[1]["method"], frames.len()), (None, &json!("event"), 2), "{frames:?}");
+    send(&mut house, wire, json!(3), "busy");
+    house.finish(0, &json!("of the run before"));
+    assert_eq!(house.read(wire), Vec::<Value>::new());
+    house.finish(1, &json!("of this one"));
+    assert_eq!((house.one(wire)["result"]["value"].clone(), house.endpoint(home).usage().in_flight), (json!("of this one"), 0));
+}
+
+#[test]
+fn ids_that_begin_again_after_two_to_the_31_are_the_same_senders() {
+    let (mut house, wire, session) = house();
+    let last = i32::MAX as u32;
+    assert_eq!(house.ask(wire, last - 1, "count", json!({}))["result"]["value"], 1);
+    send(&mut house, wire, json!(last), "busy");
+    house.cut(wire);
+    let wire = house.open();
+    house.ask(wire, 1, "connect", json!({"sessionId": session}));
+    house.finish(0, &json!("still asked for"));
+    assert_eq!(house.one(wire)["id"], json!(last));
 }
 
 #[test]

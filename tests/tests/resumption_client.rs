@@ -1,6 +1,6 @@
 //! PROTOCOL 6, the client's side: neither side loses, repeats or reorders a message across a cut.
 
-use bowline_core::{CallOutcome, ClientConfig, InFlight, Limits, SendError};
+use bowline_core::{CallOutcome, ClientConfig, InFlight, Json, Limits, SendError};
 use bowline_tests::raw::Event;
 use bowline_tests::raw_server::RawServer;
 use serde_json::{Value, json};
@@ -377,4 +377,43 @@ fn calls_that_timed_out_are_still_sent_again_for_their_numbers_count() {
     server.greet(ok(0));
     let again: Vec<_> = server.read().into_iter().filter(|frame| frame["method"] != "ping").collect();
     assert_eq!(again, sent);
+}
+
+#[test]
+fn what_waited_and_is_longer_than_the_server_takes_is_told_and_holds_up_nothing() {
+    let mut server = RawServer::new(ClientConfig::default());
+    let long = json!({"text": "x".repeat(70_000)});
+    let (too_long, _) = server.call("long", &long, None).unwrap();
+    let (short, _) = server.call("short", &json!({}), None).unwrap();
+    let params = Json::from_value(&long).unwrap();
+    server.with(|client, now| client.notify(now, "long", Some(&params))).unwrap();
+    server.notify("short", 7).unwrap();
+    server.accept();
+    server.greet(json!({"value": "OK", "sessionId": "S", "resume": {"received": 0, "max": 65_536}}));
+    assert!(matches!(server.outcome(too_long), Some(CallOutcome::TooBig(65_536))));
+    assert!(matches!(server.events()[..], [.., Event::TooBig(bytes, 65_536), Event::Opened] if bytes > 70_000));
+    let frames = server.read();
+    assert_eq!(frames.iter().map(|frame| frame["method"].as_str().unwrap()).collect::<Vec<_>>(), ["short", "short"]);
+    server.answer(&frames[0], json!({"value": 1}));
+    assert!(matches!(server.outcome(short), Some(CallOutcome::Result(_))));
+    assert_eq!(server.client().usage().outbox_messages, 1, "the notification is not acknowledged yet");
+}
+
+#[test]
+fn in_a_session_made_anew_the_first_request_is_the_first_again() {
+    let mut server = RawServer::resumable(ClientConfig::default());
+    let request = |id: u32| json!({"jsonrpc": "2.0", "id": id, "method": "is_first", "params": {}});
+    let mut firsts = Vec::new();
+    for round in 0..2 {
+        for id in [1, 2] {
+            server.send(&request(10 * round + id));
+            firsts.push(server.one()["result"]["value"].clone());
+        }
+        server.cut();
+        server.accept();
+        let connect = server.expect("connect");
+        server.refuse(&connect, 40007);
+        server.greet(json!({"value": "OK", "sessionId": "T", "resume": {"received": 0}}));
+    }
+    assert_eq!(firsts, [true, false, true, false]);
 }

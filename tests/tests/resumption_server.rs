@@ -357,6 +357,21 @@ fn a_connect_that_was_overtaken_by_a_newer_one_takes_nothing_away() {
 }
 
 #[test]
+fn a_connect_after_the_ids_began_again_was_not_overtaken() {
+    let mut house = House::new(ServerConfig::default());
+    let wire = house.open();
+    let answer = house.ask(wire, i32::MAX as u32 - 1, "connect", json!({"resume": {"received": 0}}));
+    let id = answer["result"]["sessionId"].as_str().unwrap().to_owned();
+    house.cut(wire);
+    let connect = json!({"sessionId": id, "resume": {"received": 0}});
+    let (slow, fast) = (house.open(), house.open());
+    // 2^31 - 1 is followed by 1.
+    assert_eq!(house.ask(fast, 1, "connect", connect.clone())["result"]["value"], "reconnection successful");
+    house.send(slow, &json!({"jsonrpc": "2.0", "id": i32::MAX, "method": "connect", "params": connect}));
+    assert_eq!((house.closed_with(slow), house.closed_with(fast)), (Some(Close::MOVED), None));
+}
+
+#[test]
 fn what_is_said_before_the_client_has_named_its_session_does_not_use_the_transport() {
     let mut house = House::new(ServerConfig::default());
     let (wire, id) = house.connect(json!({"resume": {"received": 0}}));

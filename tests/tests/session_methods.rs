@@ -107,6 +107,32 @@ fn ping_names_the_session_if_the_request_did_or_the_transport_has_one() {
 }
 
 #[test]
+fn a_ping_brings_back_no_more_than_a_session_id() {
+    let mut house = House::new(ServerConfig::default());
+    let wire = house.open();
+    let named = "x".repeat(128);
+    assert_eq!(house.ask(wire, 1, "ping", json!({"sessionId": named}))["result"]["sessionId"], json!(named));
+    assert_eq!(house.ask(wire, 2, "ping", json!({"sessionId": "x".repeat(129)}))["result"], json!({"value": "pong"}));
+    let (wire, id) = house.connect(json!({}));
+    assert_eq!(house.ask(wire, 3, "ping", json!({"sessionId": "x".repeat(129)}))["result"]["sessionId"], json!(id));
+}
+
+#[test]
+fn pings_whose_answers_nobody_takes_are_bounded_by_their_bytes() {
+    let limits = bowline_core::Limits { outbox_bytes: 1000, ..bowline_core::Limits::default() };
+    let mut house = House::new(ServerConfig { limits, ..ServerConfig::default() });
+    let wire = house.open();
+    house.stall(wire, true);
+    for n in 0..100 {
+        house.send(wire, &json!({"jsonrpc": "2.0", "id": n, "method": "ping", "params": {"sessionId": "x".repeat(128)}}));
+    }
+    let unread = house.unread(wire);
+    assert!((90..100).contains(&unread), "{unread} of a hundred pings are not read");
+    house.stall(wire, false);
+    assert_eq!(house.read(wire).len(), 100);
+}
+
+#[test]
 fn session_methods_sent_as_notifications_work_without_an_answer() {
     let mut house = House::new(ServerConfig::default());
     let wire = house.open();

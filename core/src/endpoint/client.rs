@@ -368,7 +368,7 @@ impl<T> Endpoint<T> {
             None => self.goes_on_without_resumption(),
         }
         let max = json::member(result, "resume").and_then(|resume| json::count_of(json::member(resume, "max")?).ok());
-        self.outbox.peer_takes = if received.is_some() { message_bytes(max) } else { usize::MAX };
+        self.peer_takes_now(if received.is_some() { message_bytes(max) } else { usize::MAX });
         self.session = named.or(asked_for);
         let Some(client) = self.as_client() else { return };
         client.session_known = session_known;
@@ -418,6 +418,7 @@ impl<T> Endpoint<T> {
         self.owed.disown();
         self.duplicates.clear();
         self.session = None;
+        self.awaits_first = true;
         self.outbox.restart();
         self.outbox.set_keep(Keep::Nothing);
         if let Some(client) = self.as_client() {

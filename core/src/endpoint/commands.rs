@@ -1,11 +1,10 @@
 //! What the application wants.
 
-use super::outbox::{Entry, Keep, Kind};
+use super::outbox::{Entry, Keep, Kind, SESSION_MEMBER_BYTES};
 use super::{Endpoint, Life, Link, Role, Timer};
 use crate::id::Id;
 use crate::{
-    Action, CallId, CallOutcome, Close, CloseReason, Dialect, ErrorObject, Instant, Json, MAX_SESSION_ID_BYTES, Outcome, Responder,
-    SendError, scan, write,
+    Action, CallId, CallOutcome, Close, CloseReason, Dialect, ErrorObject, Instant, Json, Outcome, Responder, SendError, scan, write,
 };
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -29,9 +28,6 @@ enum Unfit {
     TooBig(usize),
     TooDeep,
 }
-
-/// What the member `sessionId` may add to a message.
-const SESSION_MEMBER_BYTES: usize = 16 + 2 * MAX_SESSION_ID_BYTES;
 
 /// Whether `method` belongs to the library (PROTOCOL 3).
 pub(super) fn is_session_method(method: &str) -> bool {
@@ -92,7 +88,7 @@ impl<T> Endpoint<T> {
 
     /// Ends a request of the peer, or a notification. The next one may start.
     ///
-    /// On an endpoint that is closed, or for a responder that is not its own, nothing happens.
+    /// On an endpoint that is closed nothing happens. A responder means something only to the endpoint that gave it: to another, it may be one of its own requests.
     pub fn respond(&mut self, now: Instant, responder: Responder, outcome: Outcome<'_>) {
         let number = responder.key;
         let Some(debt) = self.owed.finish(number) else { return };
@@ -209,6 +205,21 @@ impl<T> Endpoint<T> {
         });
         self.pushed(now);
         Ok(())
+    }
+
+    /// The peer has said how long a message may be. What waits and is longer would end each transport over which it was sent.
+    pub(super) fn peer_takes_now(&mut self, max: usize) {
+        self.outbox.peer_takes = max;
+        for (kind, bytes) in self.outbox.take_too_long(max) {
+            match kind {
+                Kind::Call(id) => {
+                    if let Some(ended) = self.calls.end(id) {
+                        self.settle(ended, CallOutcome::TooBig(max));
+                    }
+                }
+                Kind::Notification | Kind::Answer | Kind::Refusal => self.actions.push_back(Action::TooBig { bytes, peer_takes: max }),
+            }
+        }
     }
 
     pub(super) fn push_answer(&mut self, now: Instant, text: &[u8]) {

@@ -1,6 +1,6 @@
 //! Requests that a peer without resumption may send again (PROTOCOL 5).
 
-use crate::id::Id;
+use crate::id::{Id, is_ahead};
 use crate::{Instant, Limits};
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -99,7 +99,7 @@ impl Duplicates {
     /// The session is connected to by a request with this id. A sender counts its ids upwards: one that is not above all others comes from another sender, say the
     /// next run of a program that saved its session, and what that one asks is no repetition. True if so.
     pub(super) fn connected(&mut self, id: &Id) -> bool {
-        let anew = matches!((id, self.highest), (Id::Int(id), Some(highest)) if *id <= highest);
+        let anew = matches!((id, self.highest), (Id::Int(id), Some(highest)) if !is_ahead(*id, highest));
         if anew {
             self.clear();
         }

@@ -315,8 +315,8 @@ impl<T> Endpoint<T> {
     /// Whether the peer takes the answers that reading alone brings about.
     fn is_drained(&self) -> bool {
         let limits = self.limits();
-        let (refusals, refusal_bytes) = self.outbox.refusals();
-        refusals < limits.outbox_messages && refusal_bytes < limits.outbox_bytes && self.outbox.control_messages() < limits.outbox_messages
+        let within = |(messages, bytes)| messages < limits.outbox_messages && bytes < limits.outbox_bytes;
+        within(self.outbox.refusals()) && within(self.outbox.control())
     }
 
     fn outbox_has_room(&self) -> bool {

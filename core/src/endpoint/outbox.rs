@@ -1,10 +1,13 @@
 //! What is on its way to the peer: numbering, keeping and replaying (PROTOCOL 6).
 
 use super::log::{Log, Place};
-use crate::{SessionId, write};
+use crate::{MAX_SESSION_ID_BYTES, SessionId, write};
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
+
+/// What the member `sessionId` may add to a message.
+pub(super) const SESSION_MEMBER_BYTES: usize = 16 + 2 * MAX_SESSION_ID_BYTES;
 
 /// What is kept of the messages that have been written to a transport.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +54,7 @@ pub(super) struct Transmitted {
 pub(super) struct Outbox {
     /// Session methods and the answers to them: neither numbered nor kept, and ahead of everything else.
     control: VecDeque<Box<[u8]>>,
+    control_bytes: usize,
     /// The last message of all: a `closeSession`, or the answer to one.
     parting: Option<Box<[u8]>>,
     /// First the messages that a transport has had and that are kept, then those that none has had yet.
@@ -74,6 +78,7 @@ impl Outbox {
     pub(super) fn new() -> Self {
         Self {
             control: VecDeque::new(),
+            control_bytes: 0,
             parting: None,
             log: Log::new(),
             unsent: Place::default(),
@@ -118,8 +123,9 @@ impl Outbox {
         self.numbered
     }
 
-    pub(super) fn control_messages(&self) -> usize {
-        self.control.len()
+    /// Session methods and answers to them that wait, and their bytes.
+    pub(super) fn control(&self) -> (usize, usize) {
+        (self.control.len(), self.control_bytes)
     }
 
     pub(super) fn is_held(&self) -> bool {
@@ -145,6 +151,7 @@ impl Outbox {
     }
 
     pub(super) fn push_control(&mut self, text: Vec<u8>) {
+        self.control_bytes += text.len();
         self.control.push_back(text.into());
     }
 
@@ -162,6 +169,7 @@ impl Outbox {
         let start = out.len();
         let written = |out: &Vec<u8>, first_of| Some(Transmitted { len: out.len() - start, first_of });
         if let Some(text) = self.control.pop_front() {
+            self.control_bytes -= text.len();
             out.extend_from_slice(&text);
             return written(out, None);
         }
@@ -239,6 +247,7 @@ impl Outbox {
     /// The transport is gone, and with it what was addressed to it.
     pub(super) fn detach(&mut self) {
         self.control.clear();
+        self.control_bytes = 0;
         self.replayed = Place::default();
     }
 
@@ -255,8 +264,30 @@ impl Outbox {
     pub(super) fn restart(&mut self) {
         self.drop_sent();
         self.numbered = 0;
+        self.forget_answers();
+    }
+
+    /// Who asked is not there any more: the answers that no transport has had are not written. None may be kept of those that one has had.
+    pub(super) fn forget_answers(&mut self) {
         self.log.retain(|entry| !matches!(entry.kind, Kind::Answer | Kind::Refusal));
         (self.refusals, self.refusal_bytes) = (0, 0);
+    }
+
+    /// The peer takes no message of more than `max` bytes: those that no transport has had and that are longer are taken out and returned, with their lengths. What was
+    /// sent already was short enough.
+    pub(super) fn take_too_long(&mut self, max: usize) -> Vec<(Kind, usize)> {
+        let mut taken = Vec::new();
+        let mut place = self.unsent;
+        while let Some((&entry, text)) = self.log.get(place) {
+            let len = text.len() + entry.added();
+            if len <= max {
+                place = place.behind(text.len());
+            } else if let Some((entry, bytes)) = self.remove(place) {
+                self.count_out(entry, bytes);
+                taken.push((entry.kind, len));
+            }
+        }
+        taken
     }
 
     fn drop_sent(&mut self) {
@@ -292,6 +323,11 @@ impl Outbox {
 }
 
 impl Entry {
+    /// What is added to its text at most when it is written.
+    fn added(self) -> usize {
+        if self.add_session_id { SESSION_MEMBER_BYTES } else { 0 }
+    }
+
     fn write(self, text: &[u8], out: &mut Vec<u8>, session: Option<&SessionId>) {
         out.extend_from_slice(text);
         if self.add_session_id

@@ -170,13 +170,6 @@ impl Owed {
         }
     }
 
-    /// Another sender has come: none of the requests in flight will be sent again.
-    pub(super) fn supersede_all(&mut self) {
-        for (_, debt) in &mut self.debts {
-            debt.print = None;
-        }
-    }
-
     /// The request was sent again: its one answer goes where the newest asked for it. Returns the answers of a batch that
     /// was waiting for nothing else.
     pub(super) fn redirect(&mut self, key: u32, batch: Option<usize>) -> Option<Vec<u8>> {
@@ -227,7 +220,7 @@ impl Owed {
         Some(text)
     }
 
-    /// The session in which these requests came is gone: they are served to their end, but nobody is to be answered.
+    /// Who sent these requests is gone, or the session in which they came: they are served to their end, but nobody is to be answered.
     pub(super) fn disown(&mut self) {
         for (_, debt) in &mut self.debts {
             debt.id = None;

@@ -3,9 +3,12 @@
 use super::outbox::Keep;
 use super::{Endpoint, Life, Link, Role, Timer};
 use crate::config::DEFAULT_MESSAGE_BYTES;
-use crate::id::Id;
+use crate::id::{Id, is_ahead};
 use crate::message::{Call, Frame, Message};
-use crate::{Action, Close, CloseReason, ErrorObject, Instant, Json, Limits, Received, ServerConfig, SessionId, json, scan, write};
+use crate::{
+    Action, Close, CloseReason, ErrorObject, Instant, Json, Limits, MAX_SESSION_ID_BYTES, Received, ServerConfig, SessionId, json, scan,
+    write,
+};
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -80,7 +83,7 @@ impl<T> Endpoint<T> {
             return false;
         };
         let offers = call.method == "connect" && call.params.is_some_and(|params| json::member(params.text, "resume").is_some());
-        offers && matches!(call.id, Some(Id::Int(id)) if id < *newest)
+        offers && matches!(call.id, Some(Id::Int(id)) if id != *newest && !is_ahead(id, *newest))
     }
 
     pub(super) fn server_attached(&mut self) -> Option<Close> {
@@ -129,12 +132,23 @@ impl<T> Endpoint<T> {
                 self.actions.push_back(Action::Opened);
             }
             Life::Open if self.outbox.is_held() => {
-                // It came back without offering resumption: the session goes on without (PROTOCOL 6).
+                // It came back without offering resumption: the session goes on without (PROTOCOL 6). Who had it before and comes without has lost count, so it is the next
+                // run of a program that saved its session.
+                let counted = self.outbox.keep() == Keep::All;
                 self.outbox.set_keep(Keep::Nothing);
+                if counted {
+                    self.another_sender_came();
+                }
                 self.resumed();
             }
             Life::Open | Life::Closed => {}
         }
+    }
+
+    /// What was asked in this session was asked by somebody else: nobody waits for the answers, and under its ids another sender asks other things (PROTOCOL 5).
+    fn another_sender_came(&mut self) {
+        self.owed.disown();
+        self.outbox.forget_answers();
     }
 
     fn resumed(&mut self) {
@@ -173,7 +187,7 @@ impl<T> Endpoint<T> {
         if let Some(id) = id
             && self.duplicates.connected(&id.key(self.dialect()))
         {
-            self.owed.supersede_all();
+            self.another_sender_came();
         }
         let offer = match params.received {
             Some(_) if self.transport_used => {
@@ -206,7 +220,11 @@ impl<T> Endpoint<T> {
                 false
             }
         };
-        self.outbox.peer_takes = if resumed { message_bytes(params.max) } else { usize::MAX };
+        if resumed {
+            self.peer_takes_now(message_bytes(params.max));
+        } else if self.outbox.keep() == Keep::Nothing {
+            self.outbox.peer_takes = usize::MAX;
+        }
         self.answer_connect(id, if params.named { "reconnection successful" } else { "OK" }, resumed);
         Received::Handled
     }
@@ -272,7 +290,9 @@ impl<T> Endpoint<T> {
                     return self.refuse_session_method(call.id.as_ref(), &ErrorObject::invalid_params(&why));
                 }
             }
-            carried = json::member(params, "sessionId").filter(|raw| scan::kind_of(raw) == scan::Kind::String);
+            // What is longer is no session's id.
+            carried = json::member(params, "sessionId")
+                .filter(|raw| scan::kind_of(raw) == scan::Kind::String && raw.len() <= MAX_SESSION_ID_BYTES + 2);
         }
         if let Role::Server(server) = &mut self.role
             && server.config.watchdog

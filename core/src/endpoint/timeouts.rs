@@ -27,6 +27,9 @@ impl<T> Endpoint<T> {
             Timer::Connect => self.hang_up(Close::NORMAL),
             Timer::Retry => self.dial(now),
             Timer::GiveUp => self.finish(Close::NORMAL, CloseReason::GaveUp),
+            // It is we who do not read: what was waited for may lie unread.
+            Timer::Idle if self.is_deaf() => self.touch(now),
+            Timer::Pong if self.is_deaf() => self.expect_pong(now),
             Timer::Idle | Timer::Pong => {
                 self.outbox.hold();
                 self.hang_up(Close::NORMAL);
@@ -45,6 +48,10 @@ impl<T> Endpoint<T> {
         if let Some(oldest) = next {
             self.timers.set(Timer::Duplicates, now, (oldest + keep_for).saturating_since(now));
         }
+    }
+
+    fn is_deaf(&self) -> bool {
+        self.link == Link::Up && !self.wants_read()
     }
 
     /// A frame went one way or the other.

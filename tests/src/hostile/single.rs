@@ -566,6 +566,7 @@ impl Harness {
                 }
             }
             Action::Lost | Action::ConnectFailed { .. } => {}
+            Action::TooBig { bytes, peer_takes } => assert!(bytes > peer_takes, "{bytes} bytes are not too many for {peer_takes}"),
             Action::Probe => assert_eq!(self.role, Role::Server),
         }
     }

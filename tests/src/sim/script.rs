@@ -270,7 +270,7 @@ impl Conversation {
             Action::Dial { .. } => self.connect(),
             Action::HangUp(_) => self.cut(),
             Action::Closed(_) | Action::Opened | Action::Resumed | Action::Renewed | Action::Lost | Action::Probe => {}
-            Action::ConnectFailed { .. } => {}
+            Action::ConnectFailed { .. } | Action::TooBig { .. } => {}
         }
     }
 

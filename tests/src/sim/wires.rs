@@ -196,7 +196,7 @@ impl World {
             Action::Serve(request) => self.serve(who, request),
             Action::Settled { tag, outcome } => self.settled(who, tag, &outcome),
             Action::Opened | Action::Resumed | Action::Renewed => self.opened(who),
-            Action::Lost | Action::ConnectFailed { .. } | Action::Probe => {}
+            Action::Lost | Action::ConnectFailed { .. } | Action::TooBig { .. } | Action::Probe => {}
             Action::Dial { .. } => {
                 if let Who::Client(client) = who {
                     self.clients[client].dial += 1;

@@ -50,6 +50,9 @@ impl<R: Runtime> SessionTask<R> {
             }
             Action::Dial { attempt } => self.dial(attempt),
             Action::ConnectFailed { error, retry_in } => self.connect_failed(error, retry_in),
+            Action::TooBig { bytes, peer_takes } => {
+                tracing::warn!(session = ?self.session, label = self.session.label(), bytes, peer_takes, "a message that waited is not sent: the peer takes none so long");
+            }
             Action::HangUp(close) => self.hang_up(now, close),
             Action::Probe => {
                 if let Some(transport) = &mut self.transport {
