@@ -12,7 +12,7 @@ pub enum Received<'f> {
     /// Serve this request now, after the actions that are waiting, and answer it with [`Endpoint::respond`](crate::Endpoint::respond).
     Request(Request<'f>),
     /// The frame belongs to another session: look it up. If it lives, give its endpoint this transport
-    /// ([`handle_attached`](crate::Endpoint::handle_attached)) and this very frame; if not, give this endpoint the frame again by
+    /// ([`handle_attached`](crate::Endpoint::handle_attached), and [`set_watch`](crate::Endpoint::set_watch) where there is a watchdog) and this very frame; if not, give this endpoint the frame again by
     /// [`handle_unknown_session`](crate::Endpoint::handle_unknown_session).
     HandOver(SessionId),
 }

@@ -394,9 +394,11 @@ impl House {
 
     fn hand_over(&mut self, wire: Wire, from: Home, to: Home) {
         self.rooms[from.0].wire = None;
+        let watch = self.rooms[from.0].endpoint.watch();
         self.rooms[from.0].endpoint.handle_detached(self.now);
         self.drain(from);
         let old = self.rooms[to.0].endpoint.handle_attached(self.now);
+        self.rooms[to.0].endpoint.set_watch(self.now, watch);
         assert_eq!(old.is_some(), self.rooms[to.0].wire.is_some(), "an old transport is closed, and only that");
         if let (Some(close), Some(old)) = (old, self.rooms[to.0].wire) {
             self.wires[old.0].open = false;

@@ -228,14 +228,14 @@ async fn a_session_moves_to_a_new_transport_and_goes_on(runtime: impl Wire) {
         assert_eq!(second.call(2, "count", json!({}))["result"]["count"], 1, "the same id is the same request");
         assert_eq!(second.call(7, "count", json!({}))["result"]["count"], 2);
         // After a cut by the server: the answer comes over the next transport.
-        second.send(json!({ "jsonrpc": "2.0", "id": 3, "method": "close-transport" }));
+        second.send(json!({ "jsonrpc": "2.0", "id": 8, "method": "close-transport" }));
         assert!(second.0.read().is_err());
         let mut third = Peer::connect(at);
-        assert_eq!(third.call(4, "connect", json!({ "sessionId": session }))["result"]["sessionId"], session);
+        assert_eq!(third.call(9, "connect", json!({ "sessionId": session }))["result"]["sessionId"], session);
         assert_eq!(third.receive()["result"]["cut"], true);
-        assert_eq!(third.call(5, "count", json!({}))["result"]["count"], 3);
+        assert_eq!(third.call(10, "count", json!({}))["result"]["count"], 3);
         // A session that nobody has.
-        assert_eq!(third.call(6, "connect", json!({ "sessionId": "guess" }))["error"]["code"], 40007);
+        assert_eq!(third.call(11, "connect", json!({ "sessionId": "guess" }))["error"]["code"], 40007);
     })
     .await;
 }
@@ -369,6 +369,41 @@ async fn a_handler_by_hand_answers_now_later_or_not_at_all(runtime: impl Wire) {
     .await;
 }
 
+/// What a handler holds while it runs: it is dropped badly.
+struct Fragile(Arc<AtomicU32>);
+
+impl Drop for Fragile {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        panic!("a handler's values may panic when they are dropped");
+    }
+}
+
+async fn handlers_that_are_dropped_with_their_session_harm_nobody(runtime: impl Wire) {
+    let dropped = Arc::new(AtomicU32::new(0));
+    let counter = Arc::clone(&dropped);
+    let methods = router(&runtime).method("never", move |(): ()| {
+        let fragile = Fragile(Arc::clone(&counter));
+        async move {
+            std::future::pending::<()>().await;
+            drop(fragile);
+            Ok::<_, ErrorObject>(())
+        }
+    });
+    let server = bind(&runtime, runtime.server().path_with("/demo", strict().concurrency(8), methods)).await;
+    against(&runtime, server, |at| {
+        let (mut peer, mut other) = (Peer::connect(at), Peer::connect(at));
+        for id in 1..=3 {
+            peer.send(json!({ "jsonrpc": "2.0", "id": id, "method": "never" }));
+        }
+        assert_eq!(peer.call(4, "closeSession", json!({}))["result"], "bye");
+        assert_eq!(peer.close_code(), 1000);
+        assert_eq!(other.call(1, "add", json!({ "a": 1, "b": 2 }))["result"], 3);
+    })
+    .await;
+    assert_eq!(dropped.load(Ordering::SeqCst), 3);
+}
+
 async fn a_transport_that_nobody_uses_is_closed(runtime: impl Wire) {
     let mut limits = ServerLimits::new();
     limits.silence_timeout = Duration::from_millis(20);
@@ -386,5 +421,6 @@ bowline_tests::over_both_wires![
     a_full_server_refuses_the_next_session_and_keeps_the_others,
     a_request_that_is_no_handshake_gets_a_status,
     a_handler_by_hand_answers_now_later_or_not_at_all,
+    handlers_that_are_dropped_with_their_session_harm_nobody,
     a_transport_that_nobody_uses_is_closed,
 ];

@@ -174,6 +174,22 @@ fn each_transport_is_watched_from_its_own_first_ping() {
 }
 
 #[test]
+fn a_ping_before_the_session_is_named_watches_the_transport_in_its_session_too() {
+    let (mut house, wire, home) = watched(json!({}));
+    let id = house.ask(wire, 2, "ping", json!({}))["result"]["sessionId"].clone();
+    house.cut(wire);
+    // As Kurento's JavaScript client does.
+    let new = house.open();
+    house.ask(new, 3, "ping", json!({"interval": 1000}));
+    house.ask(new, 4, "connect", json!({"sessionId": id}));
+    house.events(home);
+    house.advance(seconds(3));
+    assert_eq!(house.events(home), [Event::Probe]);
+    house.advance(seconds(1));
+    assert_eq!((house.closed_with(new), house.endpoint(home).is_attached()), (Some(Close::NO_PING), false));
+}
+
+#[test]
 fn a_ping_before_there_is_a_session_arms_it() {
     let mut house = House::new(ServerConfig { watchdog: true, ..ServerConfig::default() });
     let wire = house.open();

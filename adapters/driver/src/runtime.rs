@@ -56,7 +56,7 @@ pub trait Timer: Unpin + Send + 'static {
     /// Sets it anew, whether it has fired or not.
     fn set(&mut self, at: Instant);
 
-    /// Ready once its time has come, and until it is set again.
+    /// Ready once its time has come, and until it is set again. Pending means that it will wake `cx` when that is: it is not polled again before.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()>;
 }
 
@@ -70,6 +70,20 @@ pub(crate) async fn timeout<T>(mut timer: impl Timer, future: impl Future<Output
         timer.poll(cx).map(|()| None)
     })
     .await
+}
+
+/// Lets others have their turn.
+pub(crate) async fn give_way() {
+    let mut given = false;
+    poll_fn(|cx| {
+        if given {
+            return Poll::Ready(());
+        }
+        given = true;
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 /// Waits for `timer`.

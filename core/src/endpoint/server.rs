@@ -69,6 +69,25 @@ impl<T> Endpoint<T> {
         }
     }
 
+    /// How long the client may be silent, once it has pinged over this transport; `None` while nobody watches (PROTOCOL 4). That belongs to the transport: ask before it is
+    /// handed over ([`Received::HandOver`]), and tell the session's endpoint by [`set_watch`](Self::set_watch).
+    #[must_use]
+    pub fn watch(&self) -> Option<Duration> {
+        match &self.role {
+            Role::Server(server) => server.watch,
+            Role::Client(_) => None,
+        }
+    }
+
+    /// How long the client may be silent that has just been attached, if it has pinged before it named this session.
+    pub fn set_watch(&mut self, now: Instant, watch: Option<Duration>) {
+        let Role::Server(server) = &mut self.role else { return };
+        if server.config.watchdog {
+            server.watch = watch;
+            self.touch(now);
+        }
+    }
+
     /// Whether a frame for which another endpoint answered [`Received::HandOver`] is a `connect` that was overtaken: the client gave that transport up
     /// and has connected over a newer one since. Ask before [`handle_attached`](Self::handle_attached); if so, close the transport with
     /// [`Close::MOVED`] and leave the session as it is.

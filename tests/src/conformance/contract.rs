@@ -4,12 +4,13 @@ use super::Outcome;
 use crate::sockets::Rig;
 use bowline::{BoxStream, Runtime, Timer};
 use futures_util::future::{Either, join, join_all, pending, select, try_join, try_join_all};
-use futures_util::{AsyncReadExt, AsyncWriteExt, FutureExt, poll};
+use futures_util::{AsyncReadExt, AsyncWrite, AsyncWriteExt, FutureExt, poll};
 use std::future::poll_fn;
 use std::io::{self, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::pin::pin;
-use std::task::{Context, Poll, Waker};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
 type Tried<T> = Result<T, Box<dyn std::error::Error>>;
@@ -125,6 +126,45 @@ pub(super) async fn a_timer_wakes_whoever_polled_it_last(runtime: impl Runtime) 
         })
         .await;
     Ok(())
+}
+
+pub(super) async fn a_timer_wakes_however_much_its_task_has_done_before(runtime: impl Runtime) -> Outcome {
+    let [mut near, _far] = connection(&runtime).await?;
+    let at = Instant::now() + 2 * SOON;
+    let mut timer = runtime.timer(at);
+    let (note, wakes) = async_channel::unbounded();
+    let waker = Waker::from(Arc::new(Noted(note.clone())));
+    let kept = runtime
+        .start(async move {
+            poll_fn(|cx| {
+                // Some runtimes let a task do so much at once, and then put off whatever it asks for.
+                for _ in 0..1000 {
+                    if Pin::new(&mut near).poll_write(cx, b"x").is_pending() {
+                        break;
+                    }
+                }
+                if timer.poll(&mut Context::from_waker(&waker)).is_ready() {
+                    let _ = note.try_send(Instant::now());
+                }
+                Poll::Ready(())
+            })
+            .await;
+            (near, timer)
+        })
+        .await;
+    // To be woken early does no harm.
+    while wakes.recv().await? < at {}
+    drop(kept);
+    Ok(())
+}
+
+/// Notes when it was woken.
+struct Noted(async_channel::Sender<Instant>);
+
+impl Wake for Noted {
+    fn wake(self: Arc<Self>) {
+        let _ = self.0.try_send(Instant::now());
+    }
 }
 
 pub(super) async fn a_timer_may_be_set_to_a_time_that_never_comes(runtime: impl Runtime) -> Outcome {

@@ -182,6 +182,7 @@ list! { $
         a_timer_that_has_fired_stays_ready_until_it_is_set: "a timer is ready until it is set again, and can be set again",
         a_timer_can_be_set_to_earlier_and_to_later: "a timer that waits can be set anew, to an earlier time and to a later one",
         a_timer_wakes_whoever_polled_it_last: "a timer may go from task to task",
+        a_timer_wakes_however_much_its_task_has_done_before: "a task that has done as much as it may at once still sets its timer",
         a_timer_may_be_set_to_a_time_that_never_comes: "a timer for a time in decades is no error",
         thousands_of_timers_fire: "timers do not disturb each other",
         port_0_takes_a_free_port_and_says_which: "`bind` with port 0 takes a free port, and says which",

@@ -2,7 +2,7 @@ use super::accept::{self, Connection};
 use super::address::{Address, SocketFile, unix_path};
 use super::serving::Serving;
 use super::{Acceptor, ServerHandle};
-use crate::runtime::{BoxStream, Runtime, sleep};
+use crate::runtime::{BoxStream, Runtime, give_way, sleep};
 use crate::tls::ServerTls;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use std::fmt;
@@ -16,6 +16,9 @@ use std::time::{Duration, Instant};
 
 /// The first and the longest pause after an error of `accept`.
 const ACCEPT_PAUSE: (Duration, Duration) = (Duration::from_millis(5), Duration::from_secs(1));
+
+/// Connections that are taken before others get their turn: those that were taken, too.
+const ACCEPTS: u32 = 64;
 
 /// A server that listens, at one address or several.
 pub struct BoundServer<R: Runtime> {
@@ -116,7 +119,13 @@ impl<R: Runtime> Door<R> {
     /// Until no more are wanted.
     async fn take_connections(&self, serving: &Arc<Serving<R>>) {
         let mut pause = ACCEPT_PAUSE.0;
+        let mut in_a_row = 0;
         while let Some(accepted) = self.next(serving).await {
+            in_a_row += 1;
+            if in_a_row >= ACCEPTS {
+                in_a_row = 0;
+                give_way().await;
+            }
             match accepted {
                 Ok((stream, peer)) => {
                     pause = ACCEPT_PAUSE.0;

@@ -86,10 +86,10 @@ impl Shared {
         std::mem::take(&mut self.lock().attributes)
     }
 
-    pub(crate) fn add_attributes(&self, attributes: Attributes) {
-        let unused = self.lock().attributes.add_missing(attributes);
-        // Not before it is unlocked: whoever is dropped may ask for the session.
-        drop(unused);
+    /// Adds those whose names are free, and gives back the others: to be dropped where nothing is locked, for whoever is dropped may ask for the session.
+    #[must_use]
+    pub(crate) fn add_attributes(&self, attributes: Attributes) -> Attributes {
+        self.lock().attributes.add_missing(attributes)
     }
 
     /// The session has ended: its attributes, for which nobody has any use now. One may hold a handle of the session, and would keep itself for ever.

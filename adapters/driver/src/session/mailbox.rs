@@ -310,11 +310,14 @@ impl Mailbox {
         self.asleep.store(false, Ordering::Relaxed);
     }
 
-    /// Lets the task sleep, unless there is something for it. `room` is whether the endpoint takes posts, `flows` whether it has a transport.
-    pub(crate) fn sleep(&self, cx: &Context<'_>, room: bool, flows: bool) -> Poll<()> {
+    /// Lets the task sleep, unless there is something for it. `room` is whether the endpoint takes posts, `flows` whether it has a transport, `minds` the time at which it
+    /// will be woken anyway.
+    pub(crate) fn sleep(&self, cx: &Context<'_>, room: bool, flows: bool, minds: Instant) -> Poll<()> {
         let mut state = self.lock();
         let closes = state.closing.is_some() && (state.ordered.is_empty() || !flows);
-        let ready = !state.is_quiet() || closes || state.life == Life::Killed;
+        // Somebody may have come to wait since the task looked.
+        let unminded = state.deadline.is_some_and(|at| at < minds);
+        let ready = !state.is_quiet() || closes || unminded || state.life == Life::Killed;
         if ready || state.ordered.front().is_some_and(|first| room || matches!(first, Ordered::Answer { .. })) {
             return Poll::Ready(());
         }

@@ -100,16 +100,18 @@ impl<R: Runtime> SessionTask<R> {
 
     /// Takes over a transport whose client has named this session.
     fn attach(&mut self, cx: &mut Context<'_>, now: Instant, hand_over: HandOver) {
-        let HandOver { transport, frame, attributes } = hand_over;
+        let HandOver { transport, watch, frame, attributes } = hand_over;
         if self.endpoint.is_overtaken(frame.as_bytes()) {
             return close_in_background(&self.runtime, transport, Close::MOVED);
         }
         let close = self.endpoint.handle_attached(now);
+        self.endpoint.set_watch(now, watch);
         if let (Some(old), Some(close)) = (self.transport.take(), close) {
             close_in_background(&self.runtime, old, close);
         }
         self.session.shared.set_transport(transport.info());
-        self.session.shared.add_attributes(attributes);
+        let surplus = self.session.shared.add_attributes(attributes);
+        self.tell(|| drop(surplus));
         self.transport = Some(transport);
         self.drain(cx, now);
         self.feed(cx, now, &frame, &[]);

@@ -160,7 +160,7 @@ impl<R: Runtime> SessionTask<R> {
             transport.set_unread(behind.to_vec());
         }
         let attributes = if self.endpoint.is_open() { Attributes::default() } else { self.session.shared.take_attributes() };
-        match target.mailbox.attach(Box::new(HandOver { transport, frame: frame.into(), attributes })) {
+        match target.mailbox.attach(Box::new(HandOver { transport, watch: self.endpoint.watch(), frame: frame.into(), attributes })) {
             Ok(()) => true,
             Err(back) => {
                 // It has ended in this moment.
@@ -169,7 +169,8 @@ impl<R: Runtime> SessionTask<R> {
                     transport.set_unread(Vec::new());
                 }
                 self.transport = Some(transport);
-                self.session.shared.add_attributes(back.attributes);
+                let surplus = self.session.shared.add_attributes(back.attributes);
+                self.tell(|| drop(surplus));
                 false
             }
         }

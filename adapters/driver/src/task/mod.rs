@@ -187,13 +187,14 @@ impl<R: Runtime> SessionTask<R> {
 
     /// The task for a transport that came to a session just after it ended.
     fn orphaned(runtime: R, home: Arc<Home>, path: Arc<str>, hand_over: HandOver) -> Option<Self> {
-        let HandOver { transport, frame, attributes } = hand_over;
+        let HandOver { transport, watch, frame, attributes } = hand_over;
         let mut random = [0; 16];
         getrandom::fill(&mut random).ok()?;
         let mut task = Self::server(runtime, home, Arrival { transport, path, attributes }, random);
         if let Role::Server(side) = &mut task.role {
             side.orphan = Some(frame);
         }
+        task.endpoint.set_watch(clock::now(), watch);
         Some(task)
     }
 
@@ -206,7 +207,8 @@ impl<R: Runtime> SessionTask<R> {
         self.mailbox().awake();
         let turn = Turn::begin();
         let mut now = clock::now();
-        if let Some(before) = self.waiting.take() {
+        let before = self.waiting.take();
+        if let Some(before) = before {
             turn.waited_since(before);
             self.write_frames(cx, now);
         }
@@ -220,17 +222,27 @@ impl<R: Runtime> SessionTask<R> {
             }
             let again = self.round(cx, now, patient);
             if self.waiting.is_some() {
+                // Who waits in each of its turns has to mind the time here.
+                if before.is_some() && self.next_deadline().is_some_and(|at| at <= now) {
+                    self.see_to_deadlines(cx, now);
+                }
                 break;
             }
             if self.is_over() {
                 return Poll::Ready(());
             }
-            if !again && self.mailbox().sleep(cx, self.endpoint.has_room(), self.endpoint.is_attached()).is_pending() {
+            if !again && self.sleep(cx).is_pending() {
                 return Poll::Pending;
             }
         }
         cx.waker().wake_by_ref();
         Poll::Pending
+    }
+
+    /// Lets the task sleep until it is woken, if there is nothing in the mailbox that it does not know of.
+    fn sleep(&self, cx: &Context<'_>) -> Poll<()> {
+        let minds = if self.timer.is_some() { self.timer_at } else { Instant::FAR_FUTURE };
+        self.mailbox().sleep(cx, self.endpoint.has_room(), self.endpoint.is_attached(), minds)
     }
 
     /// Does what there is to do. Returns whether there may be more. Who is `patient`, in this turn, may leave what is to be written to the next one.
@@ -367,6 +379,10 @@ impl<R: Runtime> SessionTask<R> {
         self.tell(|| drop(attributes));
         for watched in self.running.iter().flatten().filter_map(|running| running.watched.as_ref()) {
             self.tell_of_drop(watched);
+        }
+        for running in self.running.take().into_iter().flatten() {
+            // One at a time: what panics in one of them is nothing to the others.
+            self.tell(|| drop(running));
         }
         match &mut self.role {
             Role::Server(side) => {

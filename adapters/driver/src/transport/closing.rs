@@ -10,6 +10,9 @@ use std::time::Duration;
 /// How long a closed connection may take to go: Kurento's Java client answers no Close frame (PROTOCOL 4).
 const LINGER: Duration = Duration::from_secs(2);
 
+/// So many reads, of a kilobyte, before others get their turn.
+const DISCARDS: usize = 16;
+
 /// Closes `transport` beside everything else, after what it has still to write.
 pub(crate) fn close_in_background<R: Runtime>(runtime: &R, mut transport: WebSocket, close: Close) {
     transport.write_close(close);
@@ -31,11 +34,58 @@ async fn finish(transport: &mut WebSocket) -> io::Result<()> {
     // never see the Close frame.
     let mut scratch = [0; 1024];
     poll_fn(|cx| {
-        loop {
+        for _ in 0..DISCARDS {
             if ready!(transport.poll_discard(cx, &mut scratch))? == 0 {
                 return Poll::Ready(Ok(()));
             }
         }
+        // Who sends without end has no thread to itself, and no more time than others.
+        cx.waker().wake_by_ref();
+        Poll::Pending
     })
     .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::transport::{Side, TransportInfo, TransportKind};
+    use futures_io::{AsyncRead, AsyncWrite};
+    use std::future::Future;
+    use std::pin::{Pin, pin};
+    use std::task::{Context, Waker};
+
+    /// A peer that sends without end.
+    struct Endless;
+
+    impl AsyncRead for Endless {
+        fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+            Poll::Ready(Ok(buf.len()))
+        }
+    }
+
+    impl AsyncWrite for Endless {
+        fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+            Poll::Ready(Ok(buf.len()))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[test]
+    fn who_sends_without_end_gives_way_to_the_others() {
+        let info = TransportInfo::new(TransportKind::WebSocket, None, http::HeaderMap::new());
+        let mut transport = WebSocket::new(Box::new(Endless), Vec::new(), Side::Server, 1024, info, None);
+        transport.write_close(Close::NORMAL);
+        let mut closing = pin!(finish(&mut transport));
+        for _ in 0..100 {
+            assert!(closing.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        }
+    }
 }

@@ -42,6 +42,8 @@ pub(crate) enum Urgent {
 /// A transport on its way to the session that it named.
 pub(crate) struct HandOver {
     pub(crate) transport: WebSocket,
+    /// How long its client may be silent.
+    pub(crate) watch: Option<Duration>,
     pub(crate) frame: Box<str>,
     pub(crate) attributes: Attributes,
 }
