@@ -225,15 +225,79 @@ fn another_sender_repeats_nothing_that_is_in_flight() {
     // A page that was loaded anew and kept its session: its ids start again.
     let wire = house.open();
     house.ask(wire, 1, "connect", json!({"sessionId": session}));
-    send(&mut house, wire, json!(3), "count");
     send(&mut house, wire, json!(2), "busy");
-    house.read(wire);
+    send(&mut house, wire, json!(3), "count");
     house.finish(0, &json!("of the old page"));
     assert_eq!(house.served.iter().filter(|served| served.starts_with("busy")).count(), 2);
     let frames = house.read(wire);
-    assert!(frames.iter().all(|frame| frame["id"] != json!(2)), "the old page's answer under the new one's id: {frames:?}");
+    assert_eq!(frames, Vec::<Value>::new(), "the old page's answer under the new one's id");
     house.finish(1, &json!("of the new page"));
-    assert_eq!(house.one(wire)["result"]["value"], "of the new page");
+    assert_eq!(
+        house.read(wire).iter().map(|frame| frame["result"]["value"].clone()).collect::<Vec<_>>(),
+        [json!("of the new page"), json!(1)]
+    );
+}
+
+#[test]
+fn another_sender_that_is_cut_before_it_asks_is_another_still() {
+    let (mut house, wire, session) = house();
+    send(&mut house, wire, json!(7), "busy");
+    let connect = json!({"sessionId": session});
+    house.cut(wire);
+    house.finish(0, &json!("of the old page"));
+    for id in [1, 2] {
+        let wire = house.open();
+        house.ask(wire, id, "connect", connect.clone());
+        house.cut(wire);
+    }
+    let wire = house.open();
+    house.ask(wire, 3, "connect", connect);
+    send(&mut house, wire, json!(4), "count");
+    assert_eq!(house.read(wire).iter().map(|frame| frame["id"].clone()).collect::<Vec<_>>(), [json!(4)]);
+}
+
+#[test]
+fn who_only_connects_under_a_used_id_gets_the_answers_a_little_later() {
+    let (mut house, wire, session) = house();
+    send(&mut house, wire, json!(7), "busy");
+    let connect = json!({"sessionId": session});
+    let values =
+        |frames: Vec<Value>| frames.iter().map(|frame| (frame["id"].clone(), frame["result"]["value"].clone())).collect::<Vec<_>>();
+    // It may be another sender, whose first request is under way...
+    house.cut(wire);
+    house.finish(0, &json!("done"));
+    let wire = house.open();
+    house.ask(wire, 1, "connect", connect.clone());
+    house.advance(Duration::from_millis(499));
+    assert_eq!(values(house.read(wire)), []);
+    house.advance(Duration::from_millis(1));
+    assert_eq!(values(house.read(wire)), [(json!(7), json!("done"))]);
+    // ... or it goes on counting with the next one.
+    send(&mut house, wire, json!(8), "busy");
+    house.cut(wire);
+    house.finish(1, &json!("done"));
+    let wire = house.open();
+    house.ask(wire, 1, "connect", connect.clone());
+    send(&mut house, wire, json!(9), "count");
+    assert_eq!(values(house.read(wire)), [(json!(8), json!("done")), (json!(9), json!(1))]);
+    // Another sender may take its time: then nothing is in flight any more under its ids.
+    send(&mut house, wire, json!(10), "busy");
+    house.cut(wire);
+    let wire = house.open();
+    house.ask(wire, 1, "connect", connect.clone());
+    house.advance(seconds(60));
+    send(&mut house, wire, json!(2), "count");
+    house.finish(2, &json!("done"));
+    assert_eq!(values(house.read(wire)), [(json!(2), json!(2))]);
+    // What a session has been sent goes out before its end.
+    send(&mut house, wire, json!(11), "busy");
+    house.cut(wire);
+    house.finish(3, &json!("done"));
+    let wire = house.open();
+    house.ask(wire, 1, "connect", connect);
+    assert_eq!(values(house.read(wire)), []);
+    house.send(wire, &json!({"jsonrpc": "2.0", "id": 12, "method": "closeSession"}));
+    assert_eq!(house.read(wire).len(), 2);
 }
 
 #[test]

@@ -97,13 +97,12 @@ impl Duplicates {
     }
 
     /// The session is connected to by a request with this id. A sender counts its ids upwards: one that is not above all others comes from another sender, say the
-    /// next run of a program that saved its session, and what that one asks is no repetition. True if so.
-    pub(super) fn connected(&mut self, id: &Id) -> bool {
-        let anew = matches!((id, self.highest), (Id::Int(id), Some(highest)) if !is_ahead(*id, highest));
-        if anew {
-            self.clear();
-        }
-        anew
+    /// next run of a program that saved its session, and what that one asks is no repetition. If so, the highest id before is returned.
+    pub(super) fn connected(&mut self, id: &Id) -> Option<i64> {
+        let Id::Int(id) = id else { return None };
+        let highest = self.highest.filter(|highest| !is_ahead(*id, *highest))?;
+        self.clear();
+        Some(highest)
     }
 
     /// A request with this id is in flight. An answer that another had under it is not asked for again.

@@ -376,7 +376,7 @@ impl<T> Endpoint<T> {
     }
 
     fn forget_transport_timers(&mut self) {
-        for timer in Timer::OF_TRANSPORT {
+        for timer in self.own_timers().iter().copied().filter(|timer| timer.is_of_transport()) {
             self.timers.clear(timer);
         }
     }
@@ -403,6 +403,8 @@ impl<T> Endpoint<T> {
         self.life = Life::Closed;
         self.owed.clear();
         self.duplicates.clear();
+        // What was sent goes out before the end.
+        self.outbox.trust();
         self.hang_up(close);
         self.timers.clear_all();
         self.actions.push_back(Action::Closed(reason));

@@ -70,8 +70,17 @@ pub(super) struct Outbox {
     keep: Keep,
     /// Bytes of the longest message that the peer takes. A longer one would be sent again over each new transport, and end it.
     pub(super) peer_takes: usize,
-    /// While set, no application message is written: who is at the other end is not settled yet.
-    held: bool,
+    flow: Flow,
+}
+
+/// Whether application messages are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Flow {
+    Free,
+    /// Who is at the other end is not settled yet.
+    Held,
+    /// It has named its session, but may be another sender.
+    Hesitant,
 }
 
 impl Outbox {
@@ -88,7 +97,7 @@ impl Outbox {
             refusal_bytes: 0,
             keep: Keep::Nothing,
             peer_takes: usize::MAX,
-            held: false,
+            flow: Flow::Free,
         }
     }
 
@@ -129,15 +138,26 @@ impl Outbox {
     }
 
     pub(super) fn is_held(&self) -> bool {
-        self.held
+        self.flow == Flow::Held
     }
 
     pub(super) fn hold(&mut self) {
-        self.held = true;
+        self.flow = Flow::Held;
     }
 
     pub(super) fn release(&mut self) {
-        self.held = false;
+        self.flow = Flow::Free;
+    }
+
+    pub(super) fn hesitate(&mut self) {
+        self.flow = Flow::Hesitant;
+    }
+
+    /// Ends that, if it was so.
+    pub(super) fn trust(&mut self) {
+        if self.flow == Flow::Hesitant {
+            self.flow = Flow::Free;
+        }
     }
 
     /// Adds the message that `write` appends, and returns its text.
@@ -161,7 +181,7 @@ impl Outbox {
 
     /// Whether there is a next message.
     pub(super) fn has_next(&self) -> bool {
-        !self.control.is_empty() || (!self.held && self.replayed.index() < self.log.len()) || self.parting.is_some()
+        !self.control.is_empty() || (self.flow == Flow::Free && self.replayed.index() < self.log.len()) || self.parting.is_some()
     }
 
     /// Appends the next message to `out`.
@@ -173,7 +193,7 @@ impl Outbox {
             out.extend_from_slice(&text);
             return written(out, None);
         }
-        if !self.held
+        if self.flow == Flow::Free
             && let Some((&entry, text)) = self.log.get(self.replayed)
         {
             let len = text.len();
@@ -248,6 +268,7 @@ impl Outbox {
     pub(super) fn detach(&mut self) {
         self.control.clear();
         self.control_bytes = 0;
+        self.trust();
         self.replayed = Place::default();
     }
 

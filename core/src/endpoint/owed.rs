@@ -170,6 +170,13 @@ impl Owed {
         }
     }
 
+    /// None of the requests in flight will be sent again.
+    pub(super) fn supersede_all(&mut self) {
+        for (_, debt) in &mut self.debts {
+            debt.print = None;
+        }
+    }
+
     /// The request was sent again: its one answer goes where the newest asked for it. Returns the answers of a batch that
     /// was waiting for nothing else.
     pub(super) fn redirect(&mut self, key: u32, batch: Option<usize>) -> Option<Vec<u8>> {

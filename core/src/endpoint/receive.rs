@@ -189,6 +189,7 @@ impl<T> Endpoint<T> {
                 return Received::HandOver(other);
             }
             self.identify();
+            self.mind_doubt(call.id.as_ref());
         }
         self.count(now, bytes);
         match self.accept(now, call, None) {
@@ -224,6 +225,7 @@ impl<T> Endpoint<T> {
                 return Received::HandOver(other);
             }
             self.identify();
+            self.mind_doubt(call.id.as_ref());
         }
         self.count(now, bytes);
         let batch = self.owed.open_batch();

@@ -19,6 +19,8 @@ use core::time::Duration;
 const SILENCE_WITHOUT_INTERVAL: Duration = Duration::from_secs(20);
 /// The watchdog waits this many intervals.
 const INTERVALS: u32 = 3;
+/// How long answers wait for the first request of a sender that may be another: it follows right behind its `connect`.
+const HESITATION: Duration = Duration::from_millis(500);
 
 #[derive(Debug)]
 pub(super) struct Server {
@@ -30,12 +32,14 @@ pub(super) struct Server {
     guesses: u32,
     /// The id of the newest `connect` that was answered with success.
     last_connect: Option<i64>,
+    /// The highest id before a `connect` that may come from another sender, until its first request.
+    doubt: Option<i64>,
 }
 
 impl Server {
     pub(super) fn new(config: Arc<ServerConfig>) -> Self {
         let grace = config.grace;
-        Self { config, grace, watch: None, guesses: 0, last_connect: None }
+        Self { config, grace, watch: None, guesses: 0, last_connect: None, doubt: None }
     }
 }
 
@@ -143,14 +147,22 @@ impl<T> Endpoint<T> {
     }
 
     /// The frame belongs to this session, or opens it.
+    #[inline]
     pub(super) fn identify(&mut self) {
+        if self.life != Life::Open || self.outbox.is_held() {
+            self.settle_identity();
+        }
+    }
+
+    #[cold]
+    fn settle_identity(&mut self) {
         match self.life {
             Life::Fresh => {
                 self.life = Life::Open;
                 self.transport_used = false;
                 self.actions.push_back(Action::Opened);
             }
-            Life::Open if self.outbox.is_held() => {
+            Life::Open => {
                 // It came back without offering resumption: the session goes on without (PROTOCOL 6). Who had it before and comes without has lost count, so it is the next
                 // run of a program that saved its session.
                 let counted = self.outbox.keep() == Keep::All;
@@ -160,8 +172,50 @@ impl<T> Endpoint<T> {
                 }
                 self.resumed();
             }
-            Life::Open | Life::Closed => {}
+            Life::Closed => {}
         }
+    }
+
+    /// The id of a `connect` says that another sender has come (PROTOCOL 5). Or it is one that does not mind its ids: then it waits for the answers to what it asked over the
+    /// last transport, as Kurento's clients do. Its first request tells: under an id that was used, it is another's.
+    fn doubt_sender(&mut self, now: Instant, highest: i64) {
+        self.owed.supersede_all();
+        let Role::Server(server) = &mut self.role else { return };
+        server.doubt = Some(highest);
+        self.outbox.hesitate();
+        self.timers.set(Timer::Doubt, now, HESITATION);
+    }
+
+    fn doubt(&self) -> Option<i64> {
+        match &self.role {
+            Role::Server(server) => server.doubt,
+            Role::Client(_) => None,
+        }
+    }
+
+    /// A request came under this id.
+    #[inline]
+    pub(super) fn mind_doubt(&mut self, id: Option<&Id>) {
+        if let (Some(highest), Some(id)) = (self.doubt(), id) {
+            self.settle_doubt(&id.key(self.dialect()), highest);
+        }
+    }
+
+    #[cold]
+    fn settle_doubt(&mut self, id: &Id, highest: i64) {
+        if matches!(id, Id::Int(id) if !is_ahead(*id, highest)) {
+            self.another_sender_came();
+        }
+        if let Role::Server(server) = &mut self.role {
+            server.doubt = None;
+        }
+        self.trust_sender();
+    }
+
+    /// What waited for who is there to be known waits no longer.
+    pub(super) fn trust_sender(&mut self) {
+        self.outbox.trust();
+        self.timers.clear(Timer::Doubt);
     }
 
     /// What was asked in this session was asked by somebody else: nobody waits for the answers, and under its ids another sender asks other things (PROTOCOL 5).
@@ -177,14 +231,14 @@ impl<T> Endpoint<T> {
 
     pub(super) fn server_session_method<'f>(&mut self, now: Instant, call: &Call<'_>, elsewhere: Elsewhere) -> Received<'f> {
         match &*call.method {
-            "connect" => return self.connect(call, elsewhere),
+            "connect" => return self.connect(now, call, elsewhere),
             "ping" => self.ping(now, call),
             _ => self.close_session(call),
         }
         Received::Handled
     }
 
-    fn connect<'f>(&mut self, call: &Call<'_>, elsewhere: Elsewhere) -> Received<'f> {
+    fn connect<'f>(&mut self, now: Instant, call: &Call<'_>, elsewhere: Elsewhere) -> Received<'f> {
         let id = call.id.as_ref();
         let params = match ConnectParams::parse(call.params.map(|raw| raw.text)) {
             Ok(params) => params,
@@ -203,11 +257,9 @@ impl<T> Endpoint<T> {
             };
         }
         let back = self.outbox.is_held();
-        if let Some(id) = id
-            && self.duplicates.connected(&id.key(self.dialect()))
-        {
-            self.another_sender_came();
-        }
+        let anew = id.and_then(|id| self.duplicates.connected(&id.key(self.dialect())));
+        // Who connected before this one, and has asked nothing yet, may have been another already.
+        let doubt = self.doubt().or(anew);
         let offer = match params.received {
             Some(_) if self.transport_used => {
                 let why = "resume can only be offered before any other message of a transport";
@@ -243,6 +295,9 @@ impl<T> Endpoint<T> {
             self.peer_takes_now(message_bytes(params.max));
         } else if self.outbox.keep() == Keep::Nothing {
             self.outbox.peer_takes = usize::MAX;
+        }
+        if let Some(highest) = doubt {
+            self.doubt_sender(now, highest);
         }
         self.answer_connect(id, if params.named { "reconnection successful" } else { "OK" }, resumed);
         Received::Handled

@@ -7,7 +7,7 @@ impl<T> Endpoint<T> {
     /// Time has come to [`poll_timeout`](Self::poll_timeout), or to any other moment: what is due happens.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.clock = now;
-        for timer in Timer::ALL {
+        for &timer in self.own_timers() {
             if self.timers.take_due(timer, now) {
                 self.fire(timer, now);
             }
@@ -15,6 +15,13 @@ impl<T> Endpoint<T> {
         while let Some(ended) = self.calls.expire(now) {
             self.outbox.forget_call(ended.id, ended.number.is_some());
             self.settle(ended, CallOutcome::TimedOut);
+        }
+    }
+
+    pub(super) fn own_timers(&self) -> &'static [Timer] {
+        match self.role {
+            Role::Server(_) => &Timer::OF_SERVER,
+            Role::Client(_) => &Timer::OF_CLIENT,
         }
     }
 
@@ -35,6 +42,7 @@ impl<T> Endpoint<T> {
                 self.hang_up(Close::NORMAL);
             }
             Timer::Ping => self.ping_is_due(now),
+            Timer::Doubt => self.trust_sender(),
             Timer::Closing => self.goodbye_said(),
         }
     }
