@@ -48,7 +48,7 @@ SABOTAGES = {
     "a ping is counted": (RECEIVE, "Frame::Single(Message::Request(call)) if is_session_method(&call.method) => self", "Frame::Single(Message::Request(call)) if is_session_method(&call.method) && { self.inbox.count(0); true } => self"),
     "new messages go out before the replay": (OUTBOX, NEXT, NEWEST_FIRST),
     "nothing is replayed": (OUTBOX, "self.acknowledge(received)?;\n        self.replayed = Place::default();", "self.acknowledge(received)?;\n        self.replayed = self.unsent;"),
-    "what was sent is forgotten at a cut": (OUTBOX, "self.control.clear();\n        self.replayed = Place::default();", "self.control.clear();\n        self.drop_sent();"),
+    "what was sent is forgotten at a cut": (OUTBOX, "self.trust();\n        self.replayed = Place::default();", "self.trust();\n        self.drop_sent();"),
     "messages are sent before connect is answered": (SERVER, "self.outbox.hold();\n        }\n        moved", "}\n        moved"),
     "an answer acknowledges one message too many": (RECEIVE, "self.outbox.acknowledge(number).is_err()", "self.outbox.acknowledge(number + u64::from(number < self.outbox.numbered())).is_err()"),
     "an overtaken connect is obeyed": (SERVER, "offers && matches!(call.id", "false && offers && matches!(call.id"),

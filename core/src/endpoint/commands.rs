@@ -234,7 +234,9 @@ impl<T> Endpoint<T> {
     }
 
     fn pushed(&mut self, now: Instant) {
-        self.transport_used |= self.link == Link::Up && !self.outbox.is_held();
+        if !self.transport_used {
+            self.transport_used = self.link == Link::Up && !self.outbox.is_held();
+        }
         if let Role::Client(_) = self.role {
             self.touch(now);
             self.consider_telling(now);

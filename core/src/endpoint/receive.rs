@@ -180,22 +180,29 @@ impl<T> Endpoint<T> {
         SessionId::from_text(&json::text_of(params?.session_id()?).ok()?)
     }
 
+    /// A server's request belongs to its transport's session, which it may open. Or to another that it names, which is returned.
     #[inline]
-    fn single_request<'f>(&mut self, now: Instant, call: Call<'f>, bytes: usize, elsewhere: Elsewhere) -> Received<'f> {
-        if let Role::Server(_) = self.role {
+    fn find_session(&mut self, call: &Call<'_>, elsewhere: Elsewhere) -> Option<SessionId> {
+        let Role::Server(_) = self.role else { return None };
+        if self.life != Life::Open || self.outbox.is_held() {
             if elsewhere == Elsewhere::NotAsked
                 && let Some(other) = self.named_session(call.params)
             {
-                return Received::HandOver(other);
+                return Some(other);
             }
             self.identify();
-            self.mind_doubt(call.id.as_ref());
+        }
+        self.mind_doubt(call.id.as_ref());
+        None
+    }
+
+    #[inline]
+    fn single_request<'f>(&mut self, now: Instant, call: Call<'f>, bytes: usize, elsewhere: Elsewhere) -> Received<'f> {
+        if let Some(other) = self.find_session(&call, elsewhere) {
+            return Received::HandOver(other);
         }
         self.count(now, bytes);
-        match self.accept(now, call, None) {
-            Some(request) => Received::Request(request),
-            None => Received::Handled,
-        }
+        self.accept(now, call, None)
     }
 
     fn batch_limit(&self) -> usize {
@@ -218,14 +225,8 @@ impl<T> Endpoint<T> {
             Message::Request(call) if !is_session_method(&call.method) => Some(call),
             Message::Request(_) | Message::Response(_) | Message::Invalid { .. } => None,
         });
-        if let (Role::Server(_), Some(call)) = (&self.role, first) {
-            if elsewhere == Elsewhere::NotAsked
-                && let Some(other) = self.named_session(call.params)
-            {
-                return Received::HandOver(other);
-            }
-            self.identify();
-            self.mind_doubt(call.id.as_ref());
+        if let Some(other) = first.and_then(|call| self.find_session(call, elsewhere)) {
+            return Received::HandOver(other);
         }
         self.count(now, bytes);
         let batch = self.owed.open_batch();
@@ -247,8 +248,8 @@ impl<T> Endpoint<T> {
                 }
             }
             Message::Request(call) => {
-                let request = self.accept(now, call, Some(batch));
-                debug_assert!(request.is_none(), "members of a batch wait for their turn");
+                let received = self.accept(now, call, Some(batch));
+                debug_assert!(matches!(received, Received::Handled), "members of a batch wait for their turn");
             }
             Message::Response(reply) => self.settle_reply(now, &reply),
             Message::Invalid { id, why } => self.add_error(batch, &id, &ErrorObject::invalid_request(why)),
@@ -264,14 +265,14 @@ impl<T> Endpoint<T> {
 
     /// Takes a request in: it is returned if it is to be served at once, else it waits, or was answered before.
     #[inline]
-    fn accept<'f>(&mut self, now: Instant, call: Call<'f>, batch: Option<usize>) -> Option<Request<'f>> {
+    fn accept<'f>(&mut self, now: Instant, call: Call<'f>, batch: Option<usize>) -> Received<'f> {
         let remembers = self.outbox.keep() != Keep::All;
         let key = call.id.as_ref().filter(|id| remembers && **id != Id::Null).map(|id| id.key(self.dialect()));
         let print = key.as_ref().map(|key| Print::new(key, &call.method, call.params.map(|raw| raw.text)));
         if let (Some(key), Some(print)) = (&key, print)
             && self.is_repetition(now, key, print, batch)
         {
-            return None;
+            return Received::Handled;
         }
         // Out of reach for whoever reads only while `wants_read` says so.
         if !self.owed.has_room(self.limits(), Patience::Batch) {
@@ -282,7 +283,7 @@ impl<T> Endpoint<T> {
                     Some(batch) => self.add_error(batch, id, &error),
                 }
             }
-            return None;
+            return Received::Handled;
         }
         let params = call.params.map(|raw| match self.dialect() {
             Dialect::Kurento => raw.without_session_id(),
@@ -301,7 +302,7 @@ impl<T> Endpoint<T> {
         if at_once {
             self.owed.start(number);
             let responder = Responder { key: number, notification };
-            return Some(Request { method: call.method, params, is_first, responder });
+            return Received::Request(Request { method: call.method, params, is_first, responder });
         }
         self.owed.enqueue(Queued {
             key: number,
@@ -310,7 +311,7 @@ impl<T> Endpoint<T> {
             params: params.map(Json::into_owned),
             is_first,
         });
-        None
+        Received::Handled
     }
 
     /// Whether the request came before: then it gets the answer that it got, or the one that it will get (PROTOCOL 5).

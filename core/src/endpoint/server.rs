@@ -147,22 +147,15 @@ impl<T> Endpoint<T> {
     }
 
     /// The frame belongs to this session, or opens it.
-    #[inline]
-    pub(super) fn identify(&mut self) {
-        if self.life != Life::Open || self.outbox.is_held() {
-            self.settle_identity();
-        }
-    }
-
     #[cold]
-    fn settle_identity(&mut self) {
+    pub(super) fn identify(&mut self) {
         match self.life {
             Life::Fresh => {
                 self.life = Life::Open;
                 self.transport_used = false;
                 self.actions.push_back(Action::Opened);
             }
-            Life::Open => {
+            Life::Open if self.outbox.is_held() => {
                 // It came back without offering resumption: the session goes on without (PROTOCOL 6). Who had it before and comes without has lost count, so it is the next
                 // run of a program that saved its session.
                 let counted = self.outbox.keep() == Keep::All;
@@ -172,7 +165,7 @@ impl<T> Endpoint<T> {
                 }
                 self.resumed();
             }
-            Life::Closed => {}
+            Life::Open | Life::Closed => {}
         }
     }
 
