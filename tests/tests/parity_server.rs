@@ -404,6 +404,39 @@ async fn handlers_that_are_dropped_with_their_session_harm_nobody(runtime: impl 
     assert_eq!(dropped.load(Ordering::SeqCst), 3);
 }
 
+/// An error that can neither be told nor dropped.
+#[derive(Debug)]
+struct Unspeakable;
+
+impl std::fmt::Display for Unspeakable {
+    fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        panic!("an error that does not say what it is")
+    }
+}
+
+impl std::error::Error for Unspeakable {}
+
+impl Drop for Unspeakable {
+    fn drop(&mut self) {
+        panic!("an error that does not go");
+    }
+}
+
+async fn an_error_that_panics_is_an_error_like_others(runtime: impl Wire) {
+    let methods = || router(&runtime).method("fail-badly", async |(): ()| -> Result<(), HandlerError> { Err(Unspeakable.into()) });
+    let server = runtime.server().path_with("/demo", strict(), methods());
+    let server = bind(&runtime, server.path_with("/open", strict().expose_errors(), methods())).await;
+    against(&runtime, server, |at| {
+        for (path, data) in [("/demo", Value::Null), ("/open", json!("the handler panicked: an error that does not say what it is"))] {
+            let mut peer = Peer(at.ask(at.request(path)).unwrap());
+            let answer = peer.call(1, "fail-badly", json!({}));
+            assert_eq!((&answer["error"]["code"], &answer["error"]["data"]), (&json!(-32603), &data));
+            assert_eq!(peer.call(2, "add", json!({ "a": 1, "b": 2 }))["result"], 3);
+        }
+    })
+    .await;
+}
+
 async fn a_transport_that_nobody_uses_is_closed(runtime: impl Wire) {
     let mut limits = ServerLimits::new();
     limits.silence_timeout = Duration::from_millis(20);
@@ -422,5 +455,6 @@ bowline_tests::over_both_wires![
     a_request_that_is_no_handshake_gets_a_status,
     a_handler_by_hand_answers_now_later_or_not_at_all,
     handlers_that_are_dropped_with_their_session_harm_nobody,
+    an_error_that_panics_is_an_error_like_others,
     a_transport_that_nobody_uses_is_closed,
 ];

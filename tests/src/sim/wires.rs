@@ -207,10 +207,21 @@ impl World {
             }
             Action::HangUp(close) => {
                 self.note(|| format!("{who:?}: hangs up, {close:?}"));
+                self.check_hang_up(who);
                 self.transmit(who);
                 self.hang_up(who);
             }
             Action::Closed(reason) => self.closed(who, reason),
+        }
+    }
+
+    /// A transport may be hung up at any time, but no client closes its session here: one that ends does so without a transport.
+    fn check_hang_up(&mut self, who: Who) {
+        let endpoint = &self.peer(who).endpoint;
+        if let (true, Some(id)) = (endpoint.is_closed(), endpoint.session_id().cloned())
+            && self.directory.find(&id, 0).is_some()
+        {
+            self.stuck("a session ended although it had a transport");
         }
     }
 

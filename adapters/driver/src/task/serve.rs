@@ -173,7 +173,11 @@ impl<R: Runtime> SessionTask<R> {
             Ok(Ok(Reply::Empty)) => Outcome::Empty,
             Ok(Err(error)) => match error.into_answer() {
                 Ok(answer) => Outcome::Error(answer),
-                Err(error) => Outcome::Error(self.uncaught(&*error)),
+                Err(error) => {
+                    let answer = self.uncaught(&*error);
+                    self.tell(|| drop(error));
+                    Outcome::Error(answer)
+                }
             },
             Err(panicked) => Outcome::Error(self.uncaught(&panicked)),
         };
@@ -196,12 +200,14 @@ impl<R: Runtime> SessionTask<R> {
 
     /// Tells the application, and makes of it what the peer may know.
     fn uncaught(&self, error: &(dyn Error + 'static)) -> ErrorObject {
-        tracing::error!(session = ?self.session, label = self.session.label(), %error, "a handler failed");
+        // What an error says of itself is the application's code, too.
+        let text = guarded(|| error.to_string()).unwrap_or_else(|panicked| panicked.to_string());
+        tracing::error!(session = ?self.session, label = self.session.label(), error = %text, "a handler failed");
         self.tell(|| self.dispatch.uncaught_error(&self.session, error));
         let answer = ErrorObject::internal();
         match self.errors {
             Errors::Hidden => answer,
-            Errors::Exposed => match Json::from_value(&error.to_string()) {
+            Errors::Exposed => match Json::from_value(&text) {
                 Ok(text) => answer.with_data(text),
                 Err(_) => answer,
             },
