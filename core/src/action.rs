@@ -56,7 +56,7 @@ pub enum Action<T> {
     /// report [`handle_detached`](crate::Endpoint::handle_detached). Do not wait for the peer's Close frame for ever: Kurento's Java client sends none.
     HangUp(Close),
     /// A message that waited is not sent: it has more bytes than the peer takes, as it says now that the session is connected (PROTOCOL 6). A call ends as
-    /// [`CallOutcome::TooBig`] instead; this was a notification, or an answer.
+    /// [`CallOutcome::TooBig`] instead, and an answer becomes an error; this was a notification, or an answer that even as an error would be too long.
     TooBig {
         /// Bytes of the message, with what would have been added to it.
         bytes: usize,

@@ -57,10 +57,16 @@ impl Id {
     }
 }
 
-/// Whether a sender that counts upwards gives `id` after `other`. Our own ids go from 2^31 - 1 on to 1 (PROTOCOL 1), so below that the nearer way round counts.
-pub(crate) fn is_ahead(id: i64, other: i64) -> bool {
+/// Whether a sender that counts upwards gave `id` before `other`. Our own ids go from 2^31 - 1 on to 1 (PROTOCOL 1): around there small ones are the later ones.
+pub(crate) fn is_behind(id: i64, other: i64) -> bool {
     const ROUND: i64 = 1 << 31;
-    if [id, other].iter().all(|id| (0..ROUND).contains(id)) { (1..ROUND / 2).contains(&(id - other).rem_euclid(ROUND)) } else { id > other }
+    const NEAR: i64 = 1 << 24;
+    let ends = |id| (ROUND - NEAR..ROUND).contains(&id);
+    match (ends(id), ends(other)) {
+        (false, false) | (true, true) => id <= other,
+        (false, true) => false,
+        (true, false) => (0..NEAR).contains(&other),
+    }
 }
 
 fn is_number(text: &str) -> bool {

@@ -206,3 +206,27 @@ fn a_heartbeat_keeps_an_idle_connection() {
     server.advance(seconds(3600));
     assert_eq!(server.events(), []);
 }
+
+#[test]
+fn a_server_that_does_not_take_what_it_brings_about_is_judged_all_the_same() {
+    // It has written more than the client has room to answer, so that nothing is read...
+    for heartbeat in [Some(seconds(5)), None] {
+        let mut server = RawServer::resumable(ClientConfig { heartbeat, ..ClientConfig::default() });
+        server.read();
+        for _ in 0..4 {
+            server.send(&json!(vec![json!(5); 1024]));
+        }
+        server.read();
+        assert!(!server.client().wants_read());
+        server.advance(seconds(60));
+        assert!(server.client().wants_read() || !server.client().is_attached());
+    }
+    // ... and nothing is taken either.
+    let mut server = RawServer::connected(beating());
+    server.stalled = true;
+    for id in 0..1100 {
+        server.send(&json!({"jsonrpc": "2.0", "id": id, "method": 5}));
+    }
+    server.advance(seconds(60));
+    assert!(!server.client().is_attached());
+}

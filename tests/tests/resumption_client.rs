@@ -417,3 +417,17 @@ fn in_a_session_made_anew_the_first_request_is_the_first_again() {
     }
     assert_eq!(firsts, [true, false, true, false]);
 }
+
+#[test]
+fn a_plain_server_has_said_nothing_of_what_it_takes() {
+    let mut server = RawServer::new(ClientConfig::default());
+    server.accept();
+    server.greet(json!({"value": "OK", "sessionId": "S", "resume": {"received": 0, "max": 1000}}));
+    assert_eq!(server.client().peer_takes(), 1000);
+    server.cut();
+    server.accept();
+    let connect = server.expect("connect");
+    server.refuse(&connect, -32601);
+    assert!(server.client().is_attached());
+    assert_eq!(server.client().peer_takes(), usize::MAX);
+}

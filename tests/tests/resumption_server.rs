@@ -395,3 +395,64 @@ fn a_session_that_began_without_resumption_goes_on_without() {
     assert_eq!(again["result"], json!({"value": "reconnection successful", "sessionId": id}));
     assert!(!house.endpoint(house.home(wire)).is_resumable());
 }
+
+#[test]
+fn a_connect_is_not_overtaken_by_one_of_two_to_the_30_ids_before() {
+    let mut house = House::new(ServerConfig::default());
+    let (wire, id) = house.connect(json!({"resume": {"received": 0}}));
+    house.ask(wire, 1 << 30, "count", json!({}));
+    house.cut(wire);
+    let wire = house.open();
+    let answer = house.ask(wire, (1 << 30) + 2, "connect", json!({"sessionId": id, "resume": {"received": 1}}));
+    assert_eq!(answer["result"]["value"], "reconnection successful");
+}
+
+#[test]
+fn only_a_connect_with_resumption_overtakes() {
+    let mut house = House::new(ServerConfig::default());
+    let (wire, id) = house.connect(json!({}));
+    house.ask(wire, 9, "connect", json!({"sessionId": id}));
+    let wire = house.open();
+    let answer = house.ask(wire, 1, "connect", json!({"sessionId": id, "resume": {"received": 0}}));
+    assert_eq!(answer["result"]["value"], "reconnection successful");
+}
+
+#[test]
+fn an_answer_that_waited_and_is_longer_than_the_client_takes_is_an_error() {
+    let mut house = House::new(ServerConfig::default());
+    let (wire, id) = house.connect(json!({"resume": {"received": 0}}));
+    house.send(wire, &json!({"jsonrpc": "2.0", "id": 1, "method": "busy"}));
+    let call = |id: u32| json!({"jsonrpc": "2.0", "id": id, "method": "echo", "params": {"text": "x".repeat(200)}});
+    house.cut(wire);
+    house.finish(0, &json!("x".repeat(400)));
+    let wire = house.open();
+    let connect = |id: &str, received: u64, max: u64| json!({"sessionId": id, "resume": {"received": received, "max": max}});
+    house.send(wire, &json!({"jsonrpc": "2.0", "id": 2, "method": "connect", "params": connect(&id, 0, 300)}));
+    let frames = house.read(wire);
+    assert_eq!((&frames[1]["id"], &frames[1]["error"]["code"]), (&json!(1), &json!(-32603)), "{frames:?}");
+    // So is each in a batch.
+    house.cut(wire);
+    let wire = house.open();
+    house.send(wire, &json!({"jsonrpc": "2.0", "id": 3, "method": "connect", "params": connect(&id, 1, 700)}));
+    house.read(wire);
+    house.stall(wire, true);
+    house.send(wire, &json!([call(4), call(5)]));
+    house.cut(wire);
+    let wire = house.open();
+    house.send(wire, &json!({"jsonrpc": "2.0", "id": 6, "method": "connect", "params": connect(&id, 1, 400)}));
+    let frames = house.read(wire);
+    let codes: Vec<_> =
+        frames[1].as_array().unwrap().iter().map(|member| (member["id"].clone(), member["error"]["code"].clone())).collect();
+    assert_eq!(codes, [(json!(4), json!(-32603)), (json!(5), json!(-32603))]);
+}
+
+#[test]
+fn who_goes_on_without_resumption_has_said_nothing_of_what_it_takes() {
+    let mut house = House::new(ServerConfig::default());
+    let (wire, id) = house.connect(json!({"resume": {"received": 0, "max": 300}}));
+    house.ask(wire, 1, "count", json!({}));
+    house.cut(wire);
+    let wire = house.open();
+    let answer = house.ask(wire, 1, "echo", json!({"sessionId": id, "text": "x".repeat(400)}));
+    assert_eq!(answer["result"]["text"].as_str().map(str::len), Some(400), "{answer}");
+}

@@ -225,3 +225,15 @@ fn calls_that_were_queued_when_it_fired_are_sent_over_the_next_transport() {
     let frames = house.read(new);
     assert_eq!((frames.len(), &frames[1]["params"]), (2, &json!([1])));
 }
+
+#[test]
+fn a_client_that_does_not_take_what_it_brings_about_is_silent_all_the_same() {
+    let (mut house, wire, _) = house(Limits::default());
+    house.ask(wire, 1, "ping", json!({"interval": 1000}));
+    house.stall(wire, true);
+    for id in 0..1100 {
+        house.send(wire, &json!({"jsonrpc": "2.0", "id": id, "method": 5}));
+    }
+    house.advance(seconds(60));
+    assert!(!house.is_open(wire));
+}

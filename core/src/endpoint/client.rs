@@ -368,7 +368,9 @@ impl<T> Endpoint<T> {
             None => self.goes_on_without_resumption(),
         }
         let max = json::member(result, "resume").and_then(|resume| json::count_of(json::member(resume, "max")?).ok());
-        self.peer_takes_now(if received.is_some() { message_bytes(max) } else { usize::MAX });
+        if received.is_some() {
+            self.peer_takes_now(now, message_bytes(max));
+        }
         self.session = named.or(asked_for);
         let Some(client) = self.as_client() else { return };
         client.session_known = session_known;
@@ -383,6 +385,7 @@ impl<T> Endpoint<T> {
             self.interrupt_sent_calls();
         }
         self.outbox.set_keep(if repeats { Keep::Calls } else { Keep::Nothing });
+        self.outbox.peer_takes = usize::MAX;
     }
 
     fn connect_refused(&mut self, now: Instant, asked: bool, raw: &str) {

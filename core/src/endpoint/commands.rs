@@ -3,6 +3,7 @@
 use super::outbox::{Entry, Keep, Kind, SESSION_MEMBER_BYTES};
 use super::{Endpoint, Life, Link, Role, Timer};
 use crate::id::Id;
+use crate::message::{Frame, Message};
 use crate::{
     Action, CallId, CallOutcome, Close, CloseReason, Dialect, ErrorObject, Instant, Json, Outcome, Responder, SendError, scan, write,
 };
@@ -96,6 +97,7 @@ impl<T> Endpoint<T> {
             // With the place that it had, the server may be told of more.
             return self.consider_telling(now);
         };
+        let before = if debt.marked { self.outbox.messages() } else { 0 };
         match debt.batch {
             None => {
                 let Self { role, session, outbox, duplicates, .. } = self;
@@ -118,6 +120,9 @@ impl<T> Endpoint<T> {
                 self.add_to_batch(batch, &id, &text);
                 self.close_member(now, batch);
             }
+        }
+        if debt.marked {
+            self.withhold_newest(before);
         }
         if debt.print.is_some() && !self.timers.is_set(Timer::Duplicates) {
             let time = self.limits().duplicate_time;
@@ -208,18 +213,44 @@ impl<T> Endpoint<T> {
     }
 
     /// The peer has said how long a message may be. What waits and is longer would end each transport over which it was sent.
-    pub(super) fn peer_takes_now(&mut self, max: usize) {
+    pub(super) fn peer_takes_now(&mut self, now: Instant, max: usize) {
         self.outbox.peer_takes = max;
-        for (kind, bytes) in self.outbox.take_too_long(max) {
-            match kind {
+        for (entry, text) in self.outbox.take_too_long(max) {
+            let too_big = Action::TooBig { bytes: text.len() + entry.added(), peer_takes: max };
+            match entry.kind {
                 Kind::Call(id) => {
                     if let Some(ended) = self.calls.end(id) {
                         self.settle(ended, CallOutcome::TooBig(max));
                     }
                 }
-                Kind::Notification | Kind::Answer | Kind::Refusal => self.actions.push_back(Action::TooBig { bytes, peer_takes: max }),
+                Kind::Notification => self.actions.push_back(too_big),
+                Kind::Answer | Kind::Refusal => match self.shorter_answer(&text) {
+                    Some(answer) => self.push_answer(now, &answer),
+                    None => self.actions.push_back(too_big),
+                },
             }
         }
+    }
+
+    /// The error, or the batch of them, that stands for an answer that is longer than what the peer takes, if that is shorter.
+    fn shorter_answer(&self, text: &[u8]) -> Option<Vec<u8>> {
+        let peer_takes = self.outbox.peer_takes;
+        let error = ErrorObject::new(ErrorObject::INTERNAL_ERROR, too_long(peer_takes));
+        let write = |out: &mut Vec<u8>, id: &Id| write::error(out, id, self.dialect() == Dialect::Kurento, &error);
+        let mut answer = Vec::new();
+        match Frame::parse(core::str::from_utf8(text).ok()?, self.dialect()).ok()? {
+            Frame::Single(Message::Response(reply)) => write(&mut answer, &reply.id),
+            Frame::Single(Message::Request(_) | Message::Invalid { .. }) => return None,
+            Frame::Batch(batch) => {
+                for member in batch {
+                    let Message::Response(reply) = member else { return None };
+                    answer.push(if answer.is_empty() { b'[' } else { b',' });
+                    write(&mut answer, &reply.id);
+                }
+                answer.push(b']');
+            }
+        }
+        (answer.len() <= peer_takes).then_some(answer)
     }
 
     pub(super) fn push_answer(&mut self, now: Instant, text: &[u8]) {
@@ -297,7 +328,7 @@ fn write_answer(out: &mut Vec<u8>, id: &Id, wrap: write::Wrap<'_>, outcome: Outc
         }
     };
     let why = if out.len() - start > peer_takes {
-        alloc::format!("The answer is longer than the {peer_takes} bytes that the peer takes")
+        too_long(peer_takes)
     } else if !fits {
         String::from("The answer is nested deeper than the 127 levels that a peer reads")
     } else {
@@ -305,4 +336,8 @@ fn write_answer(out: &mut Vec<u8>, id: &Id, wrap: write::Wrap<'_>, outcome: Outc
     };
     out.truncate(start);
     write::error(out, id, wrap.is_some(), &ErrorObject::new(ErrorObject::INTERNAL_ERROR, why));
+}
+
+fn too_long(peer_takes: usize) -> String {
+    alloc::format!("The answer is longer than the {peer_takes} bytes that the peer takes")
 }

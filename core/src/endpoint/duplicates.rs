@@ -1,6 +1,6 @@
 //! Requests that a peer without resumption may send again (PROTOCOL 5).
 
-use crate::id::{Id, is_ahead};
+use crate::id::Id;
 use crate::{Instant, Limits};
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -96,13 +96,9 @@ impl Duplicates {
         None
     }
 
-    /// The session is connected to by a request with this id. A sender counts its ids upwards: one that is not above all others comes from another sender, say the
-    /// next run of a program that saved its session, and what that one asks is no repetition. If so, the highest id before is returned.
-    pub(super) fn connected(&mut self, id: &Id) -> Option<i64> {
-        let Id::Int(id) = id else { return None };
-        let highest = self.highest.filter(|highest| !is_ahead(*id, *highest))?;
-        self.clear();
-        Some(highest)
+    /// The highest number that was an id of its sender.
+    pub(super) fn highest(&self) -> Option<i64> {
+        self.highest
     }
 
     /// A request with this id is in flight. An answer that another had under it is not asked for again.

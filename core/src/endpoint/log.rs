@@ -1,5 +1,6 @@
 //! Texts in a row, oldest first, in one buffer: nothing is allocated for each.
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
@@ -96,16 +97,32 @@ impl<M> Log<M> {
         Some((entry, len))
     }
 
-    /// Keeps the entries for which `keep` says so, in their order.
-    pub(super) fn retain(&mut self, mut keep: impl FnMut(&M) -> bool) {
-        let mut place = Place::default();
-        while let Some((entry, len)) = self.entries.get(place.index) {
-            if keep(entry) {
-                place = Place { index: place.index + 1, offset: place.offset + len };
-            } else {
-                self.remove(place);
+    /// Removes the newest and returns its text.
+    pub(super) fn pop_back(&mut self) -> Option<Box<[u8]>> {
+        let (_, len) = self.entries.pop_back()?;
+        let start = self.text.len() - len;
+        let text = self.text.get(start..)?.into();
+        self.text.truncate(start);
+        Some(text)
+    }
+
+    /// From `start` on, keeps the entries for which `keep` says so, in their order.
+    pub(super) fn retain(&mut self, start: Place, mut keep: impl FnMut(&M, &[u8]) -> bool) {
+        let Self { text, head, entries } = self;
+        let (mut index, mut from, mut to) = (0, *head, *head);
+        entries.retain(|(entry, len)| {
+            let range = from..from + len;
+            let keeps = index < start.index || text.get(range.clone()).is_some_and(|text| keep(entry, text));
+            if keeps {
+                if to < from {
+                    text.copy_within(range, to);
+                }
+                to += len;
             }
-        }
+            (index, from) = (index + 1, from + len);
+            keeps
+        });
+        text.truncate(to);
     }
 
     /// Gives memory back where there is nothing to hold.
@@ -173,8 +190,19 @@ mod tests {
                     assert_eq!(log.remove(place), Some((entry, text.len())));
                 }
                 5 if drawn.is_multiple_of(50) => {
-                    log.retain(|entry| entry.is_multiple_of(2));
-                    model.0.retain(|(entry, _)| entry.is_multiple_of(2));
+                    let from = drawn % (model.0.len() + 1);
+                    let start = model.0[..from].iter().fold(Place::default(), |place, (_, text)| place.behind(text.len()));
+                    let mut passed = vec![];
+                    log.retain(start, |entry, text| {
+                        passed.push((*entry, String::from_utf8(text.to_vec()).unwrap()));
+                        entry.is_multiple_of(2)
+                    });
+                    assert_eq!(passed, model.0.split_off(from));
+                    model.0.extend(passed.into_iter().filter(|(entry, _)| entry.is_multiple_of(2)));
+                }
+                6 if drawn.is_multiple_of(5) => {
+                    let newest = model.0.pop().map(|(_, text)| text.into_bytes());
+                    assert_eq!(log.pop_back(), newest.map(Into::into));
                 }
                 _ => {}
             }
@@ -187,7 +215,8 @@ mod tests {
             most = most.max(log.bytes());
             assert!(log.text.capacity() <= 4 * most.max(64), "{} for {most}", log.text.capacity());
         }
-        log.retain(|_| false);
+        log.retain(Place::default(), |_, _| false);
+        assert_eq!((log.len(), log.bytes()), (0, 0));
         assert!(log.text.capacity() > 0);
         log.write(0, |out| out.extend_from_slice(&[b'x'; 2 * KEPT]));
         log.pop_front();

@@ -2,6 +2,7 @@ mod backoff;
 mod calls;
 mod client;
 mod commands;
+mod doubt;
 mod duplicates;
 mod heartbeat;
 mod inbox;
@@ -166,7 +167,7 @@ impl<T> Endpoint<T> {
     /// what it is sent.
     ///
     /// While a call of ours is out, or messages of ours wait for room, it is read on all the same: what ends the wait comes from there. With resumption too: a peer
-    /// whose messages are not acknowledged stops by itself, and its pings are still heard. Even then no more is taken in than the limits of requests and of the
+    /// whose messages are not acknowledged stops by itself, and its pings are still heard. And while it is not known who is there (PROTOCOL 5). Even then no more is taken in than the limits of requests and of the
     /// outbox together, and the batch that crosses the line.
     #[must_use]
     pub fn wants_read(&self) -> bool {
@@ -176,10 +177,15 @@ impl<T> Endpoint<T> {
             // The answer to `connect` acknowledges.
             Link::Greeting => true,
             Link::Up => {
-                let waits = self.outbox.keep() == Keep::All || self.calls.len() > 0 || !self.outbox_has_room();
-                self.is_drained() && self.owed.has_room(limits, if waits { Patience::Waiting } else { Patience::Normal })
+                self.is_drained()
+                    && (self.owed.has_room(limits, Patience::Normal) || (self.waits() && self.owed.has_room(limits, Patience::Waiting)))
             }
         }
+    }
+
+    /// Whether what stands behind requests is waited for.
+    fn waits(&self) -> bool {
+        self.outbox.keep() == Keep::All || self.calls.len() > 0 || !self.outbox_has_room() || self.withholds()
     }
 
     /// Whether [`poll_transmit`](Self::poll_transmit) has a frame.
@@ -208,9 +214,10 @@ impl<T> Endpoint<T> {
     #[must_use]
     pub fn usage(&self) -> Usage {
         let (unacknowledged, unacknowledged_bytes) = self.outbox.unacknowledged();
+        let (withheld, withheld_bytes) = self.withheld();
         Usage {
-            outbox_messages: self.outbox.messages(),
-            outbox_bytes: self.outbox.bytes() + self.owed.batch_bytes(),
+            outbox_messages: self.outbox.messages() + withheld,
+            outbox_bytes: self.outbox.bytes() + self.owed.batch_bytes() + withheld_bytes,
             unacknowledged,
             unacknowledged_bytes,
             in_flight: self.owed.len(),
@@ -386,6 +393,7 @@ impl<T> Endpoint<T> {
     fn drop_transport(&mut self) {
         self.link = Link::Down;
         self.forget_transport_timers();
+        self.release_withheld();
         self.outbox.detach();
         if let (Role::Client(_), Keep::Nothing) = (&self.role, self.outbox.keep()) {
             self.interrupt_sent_calls();
@@ -403,8 +411,8 @@ impl<T> Endpoint<T> {
         self.life = Life::Closed;
         self.owed.clear();
         self.duplicates.clear();
-        // What was sent goes out before the end.
-        self.outbox.trust();
+        // What is withheld goes out before the end.
+        self.release_withheld();
         self.hang_up(close);
         self.timers.clear_all();
         self.actions.push_back(Action::Closed(reason));

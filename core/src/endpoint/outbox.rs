@@ -70,17 +70,8 @@ pub(super) struct Outbox {
     keep: Keep,
     /// Bytes of the longest message that the peer takes. A longer one would be sent again over each new transport, and end it.
     pub(super) peer_takes: usize,
-    flow: Flow,
-}
-
-/// Whether application messages are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Flow {
-    Free,
-    /// Who is at the other end is not settled yet.
-    Held,
-    /// It has named its session, but may be another sender.
-    Hesitant,
+    /// While set, no application message is written: who is at the other end is not settled yet.
+    held: bool,
 }
 
 impl Outbox {
@@ -97,7 +88,7 @@ impl Outbox {
             refusal_bytes: 0,
             keep: Keep::Nothing,
             peer_takes: usize::MAX,
-            flow: Flow::Free,
+            held: false,
         }
     }
 
@@ -138,26 +129,15 @@ impl Outbox {
     }
 
     pub(super) fn is_held(&self) -> bool {
-        self.flow == Flow::Held
+        self.held
     }
 
     pub(super) fn hold(&mut self) {
-        self.flow = Flow::Held;
+        self.held = true;
     }
 
     pub(super) fn release(&mut self) {
-        self.flow = Flow::Free;
-    }
-
-    pub(super) fn hesitate(&mut self) {
-        self.flow = Flow::Hesitant;
-    }
-
-    /// Ends that, if it was so.
-    pub(super) fn trust(&mut self) {
-        if self.flow == Flow::Hesitant {
-            self.flow = Flow::Free;
-        }
+        self.held = false;
     }
 
     /// Adds the message that `write` appends, and returns its text.
@@ -181,7 +161,7 @@ impl Outbox {
 
     /// Whether there is a next message.
     pub(super) fn has_next(&self) -> bool {
-        !self.control.is_empty() || (self.flow == Flow::Free && self.replayed.index() < self.log.len()) || self.parting.is_some()
+        !self.control.is_empty() || (!self.held && self.replayed.index() < self.log.len()) || self.parting.is_some()
     }
 
     /// Appends the next message to `out`.
@@ -193,7 +173,7 @@ impl Outbox {
             out.extend_from_slice(&text);
             return written(out, None);
         }
-        if self.flow == Flow::Free
+        if !self.held
             && let Some((&entry, text)) = self.log.get(self.replayed)
         {
             let len = text.len();
@@ -268,7 +248,6 @@ impl Outbox {
     pub(super) fn detach(&mut self) {
         self.control.clear();
         self.control_bytes = 0;
-        self.trust();
         self.replayed = Place::default();
     }
 
@@ -290,25 +269,43 @@ impl Outbox {
 
     /// Who asked is not there any more: the answers that no transport has had are not written. None may be kept of those that one has had.
     pub(super) fn forget_answers(&mut self) {
-        self.log.retain(|entry| !matches!(entry.kind, Kind::Answer | Kind::Refusal));
-        (self.refusals, self.refusal_bytes) = (0, 0);
+        self.take_waiting(|entry, _| matches!(entry.kind, Kind::Answer | Kind::Refusal), |_, _| ());
     }
 
-    /// The peer takes no message of more than `max` bytes: those that no transport has had and that are longer are taken out and returned, with their lengths. What was
-    /// sent already was short enough.
-    pub(super) fn take_too_long(&mut self, max: usize) -> Vec<(Kind, usize)> {
+    /// Takes those out.
+    pub(super) fn take_answers(&mut self) -> Vec<Box<[u8]>> {
         let mut taken = Vec::new();
-        let mut place = self.unsent;
-        while let Some((&entry, text)) = self.log.get(place) {
-            let len = text.len() + entry.added();
-            if len <= max {
-                place = place.behind(text.len());
-            } else if let Some((entry, bytes)) = self.remove(place) {
-                self.count_out(entry, bytes);
-                taken.push((entry.kind, len));
-            }
-        }
+        self.take_waiting(|entry, _| matches!(entry.kind, Kind::Answer | Kind::Refusal), |_, text| taken.push(text.into()));
         taken
+    }
+
+    /// The peer takes no message of more than `max` bytes: those that no transport has had and that are longer are taken out and returned, with their texts. What was
+    /// sent already was short enough.
+    pub(super) fn take_too_long(&mut self, max: usize) -> Vec<(Entry, Box<[u8]>)> {
+        let mut taken = Vec::new();
+        self.take_waiting(|entry, text| text.len() + entry.added() > max, |entry, text| taken.push((entry, text.into())));
+        taken
+    }
+
+    /// Hands the messages for which `is` says so to `take`, if no transport has had them.
+    fn take_waiting(&mut self, is: impl Fn(Entry, &[u8]) -> bool, mut take: impl FnMut(Entry, &[u8])) {
+        let Self { log, unsent, refusals, refusal_bytes, .. } = self;
+        log.retain(*unsent, |entry, text| {
+            let taken = is(*entry, text);
+            if taken {
+                if entry.kind == Kind::Refusal {
+                    *refusals -= 1;
+                    *refusal_bytes -= text.len();
+                }
+                take(*entry, text);
+            }
+            !taken
+        });
+    }
+
+    /// Takes the newest message back. No transport may have had it, and it may be no [`Kind::Refusal`].
+    pub(super) fn take_newest(&mut self) -> Option<Box<[u8]>> {
+        self.log.pop_back()
     }
 
     fn drop_sent(&mut self) {
@@ -345,7 +342,7 @@ impl Outbox {
 
 impl Entry {
     /// What is added to its text at most when it is written.
-    fn added(self) -> usize {
+    pub(super) fn added(self) -> usize {
         if self.add_session_id { SESSION_MEMBER_BYTES } else { 0 }
     }
 

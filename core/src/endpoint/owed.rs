@@ -19,6 +19,8 @@ pub(super) struct Debt {
     pub(super) print: Option<Print>,
     /// Whether it holds a place among those that run at once.
     running: bool,
+    /// Whether it was there when [`Owed::mark`] was called.
+    pub(super) marked: bool,
 }
 
 /// A request that waits for its turn.
@@ -48,6 +50,8 @@ struct Batch {
     /// Members that are not answered yet, and one more while members are still being added.
     open: usize,
     text: Vec<u8>,
+    /// Whether it was there when [`Owed::mark`] was called.
+    marked: bool,
 }
 
 #[derive(Debug)]
@@ -97,7 +101,7 @@ impl Owed {
             batch.open += 1;
         }
         // Limits::in_flight bounds the slab far below 2^32.
-        self.debts.insert(Debt { id, batch, print, running: false }) as u32
+        self.debts.insert(Debt { id, batch, print, running: false, marked: false }) as u32
     }
 
     /// Whether no request waits for its turn.
@@ -170,18 +174,12 @@ impl Owed {
         }
     }
 
-    /// None of the requests in flight will be sent again.
-    pub(super) fn supersede_all(&mut self) {
-        for (_, debt) in &mut self.debts {
-            debt.print = None;
-        }
-    }
-
     /// The request was sent again: its one answer goes where the newest asked for it. Returns the answers of a batch that
     /// was waiting for nothing else.
     pub(super) fn redirect(&mut self, key: u32, batch: Option<usize>) -> Option<Vec<u8>> {
         let debt = self.debts.get_mut(key as usize)?;
         let old = core::mem::replace(&mut debt.batch, batch);
+        debt.marked = false;
         if let Some(new) = batch.and_then(|key| self.batches.get_mut(key)) {
             new.open += 1;
         }
@@ -189,7 +187,7 @@ impl Owed {
     }
 
     pub(super) fn open_batch(&mut self) -> usize {
-        self.batches.insert(Batch { open: 1, text: Vec::new() })
+        self.batches.insert(Batch { open: 1, text: Vec::new(), marked: false })
     }
 
     /// Bytes of answers that wait for the rest of their batch.
@@ -227,15 +225,40 @@ impl Owed {
         Some(text)
     }
 
-    /// Who sent these requests is gone, or the session in which they came: they are served to their end, but nobody is to be answered.
-    pub(super) fn disown(&mut self) {
-        for (_, debt) in &mut self.debts {
+    /// Marks all that is owed now.
+    pub(super) fn mark(&mut self) {
+        self.set_marks(true);
+    }
+
+    pub(super) fn unmark(&mut self) {
+        self.set_marks(false);
+    }
+
+    fn set_marks(&mut self, marked: bool) {
+        self.debts.iter_mut().for_each(|(_, debt)| debt.marked = marked);
+        self.batches.iter_mut().for_each(|(_, batch)| batch.marked = marked);
+    }
+
+    /// Who sent the requests that are marked is gone, or the session in which they came: they are served to their end, but nobody is to be answered.
+    pub(super) fn disown_marked(&mut self) {
+        for (_, debt) in self.debts.iter_mut().filter(|(_, debt)| debt.marked) {
             debt.id = None;
             debt.batch = None;
             debt.print = None;
         }
-        self.batches.clear();
-        self.batch_bytes = 0;
+        let Self { batches, batch_bytes, .. } = self;
+        batches.retain(|_, batch| {
+            if batch.marked {
+                *batch_bytes -= batch.text.len();
+            }
+            !batch.marked
+        });
+    }
+
+    /// The same for all.
+    pub(super) fn disown(&mut self) {
+        self.mark();
+        self.disown_marked();
     }
 
     pub(super) fn clear(&mut self) {

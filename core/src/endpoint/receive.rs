@@ -185,14 +185,21 @@ impl<T> Endpoint<T> {
     fn find_session(&mut self, call: &Call<'_>, elsewhere: Elsewhere) -> Option<SessionId> {
         let Role::Server(_) = self.role else { return None };
         if self.life != Life::Open || self.outbox.is_held() {
-            if elsewhere == Elsewhere::NotAsked
-                && let Some(other) = self.named_session(call.params)
-            {
-                return Some(other);
-            }
-            self.identify();
+            return self.identify_by(call, elsewhere);
         }
-        self.mind_doubt(call.id.as_ref());
+        self.mind_sender(call.id.as_ref());
+        None
+    }
+
+    #[cold]
+    fn identify_by(&mut self, call: &Call<'_>, elsewhere: Elsewhere) -> Option<SessionId> {
+        if elsewhere == Elsewhere::NotAsked
+            && let Some(other) = self.named_session(call.params)
+        {
+            return Some(other);
+        }
+        self.identify();
+        self.mind_sender(call.id.as_ref());
         None
     }
 
@@ -227,6 +234,11 @@ impl<T> Endpoint<T> {
         });
         if let Some(other) = first.and_then(|call| self.find_session(call, elsewhere)) {
             return Received::HandOver(other);
+        }
+        for member in &members {
+            if let Message::Request(call) = member {
+                self.mind_sender(call.id.as_ref());
+            }
         }
         self.count(now, bytes);
         let batch = self.owed.open_batch();

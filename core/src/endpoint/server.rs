@@ -1,14 +1,16 @@
 //! What only a server decides: session methods, grace, watchdog, hand-over.
 
+use super::doubt::Doubt;
 use super::outbox::Keep;
 use super::{Endpoint, Life, Link, Role, Timer};
 use crate::config::DEFAULT_MESSAGE_BYTES;
-use crate::id::{Id, is_ahead};
+use crate::id::{Id, is_behind};
 use crate::message::{Call, Frame, Message};
 use crate::{
     Action, Close, CloseReason, ErrorObject, Instant, Json, Limits, MAX_SESSION_ID_BYTES, Received, ServerConfig, SessionId, json, scan,
     write,
 };
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -19,8 +21,6 @@ use core::time::Duration;
 const SILENCE_WITHOUT_INTERVAL: Duration = Duration::from_secs(20);
 /// The watchdog waits this many intervals.
 const INTERVALS: u32 = 3;
-/// How long answers wait for the first request of a sender that may be another: it follows right behind its `connect`.
-const HESITATION: Duration = Duration::from_millis(500);
 
 #[derive(Debug)]
 pub(super) struct Server {
@@ -30,10 +30,10 @@ pub(super) struct Server {
     pub(super) watch: Option<Duration>,
     /// Unknown sessions that this transport has named.
     guesses: u32,
-    /// The id of the newest `connect` that was answered with success.
+    /// The id of the newest `connect`, if resumption came of it.
     last_connect: Option<i64>,
-    /// The highest id before a `connect` that may come from another sender, until its first request.
-    doubt: Option<i64>,
+    /// Whether who came back is another sender.
+    pub(super) doubt: Option<Box<Doubt>>,
 }
 
 impl Server {
@@ -88,6 +88,8 @@ impl<T> Endpoint<T> {
         let Role::Server(server) = &mut self.role else { return };
         if server.config.watchdog {
             server.watch = watch;
+            self.timers.clear(Timer::Watchdog);
+            self.timers.clear(Timer::Probe);
             self.touch(now);
         }
     }
@@ -106,7 +108,7 @@ impl<T> Endpoint<T> {
             return false;
         };
         let offers = call.method == "connect" && call.params.is_some_and(|params| json::member(params.text, "resume").is_some());
-        offers && matches!(call.id, Some(Id::Int(id)) if id != *newest && !is_ahead(id, *newest))
+        offers && matches!(call.id, Some(Id::Int(id)) if id != *newest && is_behind(id, *newest))
     }
 
     pub(super) fn server_attached(&mut self) -> Option<Close> {
@@ -160,61 +162,15 @@ impl<T> Endpoint<T> {
                 // run of a program that saved its session.
                 let counted = self.outbox.keep() == Keep::All;
                 self.outbox.set_keep(Keep::Nothing);
+                self.outbox.peer_takes = usize::MAX;
                 if counted {
-                    self.another_sender_came();
+                    self.owed.disown();
+                    self.outbox.forget_answers();
                 }
                 self.resumed();
             }
             Life::Open | Life::Closed => {}
         }
-    }
-
-    /// The id of a `connect` says that another sender has come (PROTOCOL 5). Or it is one that does not mind its ids: then it waits for the answers to what it asked over the
-    /// last transport, as Kurento's clients do. Its first request tells: under an id that was used, it is another's.
-    fn doubt_sender(&mut self, now: Instant, highest: i64) {
-        self.owed.supersede_all();
-        let Role::Server(server) = &mut self.role else { return };
-        server.doubt = Some(highest);
-        self.outbox.hesitate();
-        self.timers.set(Timer::Doubt, now, HESITATION);
-    }
-
-    fn doubt(&self) -> Option<i64> {
-        match &self.role {
-            Role::Server(server) => server.doubt,
-            Role::Client(_) => None,
-        }
-    }
-
-    /// A request came under this id.
-    #[inline]
-    pub(super) fn mind_doubt(&mut self, id: Option<&Id>) {
-        if let (Some(highest), Some(id)) = (self.doubt(), id) {
-            self.settle_doubt(&id.key(self.dialect()), highest);
-        }
-    }
-
-    #[cold]
-    fn settle_doubt(&mut self, id: &Id, highest: i64) {
-        if matches!(id, Id::Int(id) if !is_ahead(*id, highest)) {
-            self.another_sender_came();
-        }
-        if let Role::Server(server) = &mut self.role {
-            server.doubt = None;
-        }
-        self.trust_sender();
-    }
-
-    /// What waited for who is there to be known waits no longer.
-    pub(super) fn trust_sender(&mut self) {
-        self.outbox.trust();
-        self.timers.clear(Timer::Doubt);
-    }
-
-    /// What was asked in this session was asked by somebody else: nobody waits for the answers, and under its ids another sender asks other things (PROTOCOL 5).
-    fn another_sender_came(&mut self) {
-        self.owed.disown();
-        self.outbox.forget_answers();
     }
 
     fn resumed(&mut self) {
@@ -250,9 +206,6 @@ impl<T> Endpoint<T> {
             };
         }
         let back = self.outbox.is_held();
-        let anew = id.and_then(|id| self.duplicates.connected(&id.key(self.dialect())));
-        // Who connected before this one, and has asked nothing yet, may have been another already.
-        let doubt = self.doubt().or(anew);
         let offer = match params.received {
             Some(_) if self.transport_used => {
                 let why = "resume can only be offered before any other message of a transport";
@@ -285,20 +238,21 @@ impl<T> Endpoint<T> {
             }
         };
         if resumed {
-            self.peer_takes_now(message_bytes(params.max));
-        } else if self.outbox.keep() == Keep::Nothing {
-            self.outbox.peer_takes = usize::MAX;
+            self.peer_takes_now(now, message_bytes(params.max));
         }
-        if let Some(highest) = doubt {
-            self.doubt_sender(now, highest);
+        if let (true, Some(id)) = (back, id) {
+            self.consider_sender(now, id);
         }
         self.answer_connect(id, if params.named { "reconnection successful" } else { "OK" }, resumed);
         Received::Handled
     }
 
     fn answer_connect(&mut self, id: Option<&Id>, value: &str, resumed: bool) {
-        if let (Role::Server(server), Some(Id::Int(id))) = (&mut self.role, id) {
-            server.last_connect = Some(*id);
+        if let Role::Server(server) = &mut self.role {
+            server.last_connect = match id {
+                Some(Id::Int(id)) if resumed => Some(*id),
+                Some(_) | None => None,
+            };
         }
         let mut result = String::from("{\"value\":\"");
         result.push_str(value);
@@ -404,23 +358,22 @@ impl<T> Endpoint<T> {
     pub(super) fn watchdog_barks(&mut self, now: Instant) {
         let Role::Server(server) = &self.role else { return };
         let Some(silence) = server.watch else { return };
-        if self.wants_read() {
+        if self.is_deaf() {
+            self.timers.set(Timer::Watchdog, now, silence);
+        } else {
             self.actions.push_back(Action::Probe);
             self.timers.set(Timer::Probe, now, silence / INTERVALS);
-        } else {
-            // It is we who do not read.
-            self.timers.set(Timer::Watchdog, now, silence);
         }
     }
 
     pub(super) fn probe_unanswered(&mut self, now: Instant) {
-        if self.wants_read() {
+        if self.is_deaf() {
+            // The pong may lie unread.
+            self.touch(now);
+        } else {
             // What is still queued would be lost in a transport that is given up.
             self.outbox.hold();
             self.hang_up(Close::NO_PING);
-        } else {
-            // The pong may lie unread.
-            self.touch(now);
         }
     }
 }

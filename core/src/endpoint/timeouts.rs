@@ -34,7 +34,6 @@ impl<T> Endpoint<T> {
             Timer::Connect => self.hang_up(Close::NORMAL),
             Timer::Retry => self.dial(now),
             Timer::GiveUp => self.finish(Close::NORMAL, CloseReason::GaveUp),
-            // It is we who do not read: what was waited for may lie unread.
             Timer::Idle if self.is_deaf() => self.touch(now),
             Timer::Pong if self.is_deaf() => self.expect_pong(now),
             Timer::Idle | Timer::Pong => {
@@ -42,7 +41,7 @@ impl<T> Endpoint<T> {
                 self.hang_up(Close::NORMAL);
             }
             Timer::Ping => self.ping_is_due(now),
-            Timer::Doubt => self.trust_sender(),
+            Timer::Doubt => self.release_withheld(),
             Timer::Closing => self.goodbye_said(),
         }
     }
@@ -58,8 +57,9 @@ impl<T> Endpoint<T> {
         }
     }
 
-    fn is_deaf(&self) -> bool {
-        self.link == Link::Up && !self.wants_read()
+    /// Whether it is we who do not read, and our application that can change it: what is waited for may lie unread.
+    pub(super) fn is_deaf(&self) -> bool {
+        self.link == Link::Up && !self.wants_read() && self.is_drained() && self.owed.len() > self.owed.queued()
     }
 
     /// A frame went one way or the other.

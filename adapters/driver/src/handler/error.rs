@@ -2,6 +2,7 @@ use bowline_core::ErrorObject;
 use std::any::Any;
 use std::error::Error;
 use std::fmt;
+use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// How a handler fails.
@@ -54,7 +55,14 @@ pub(crate) struct Panicked(String);
 /// Calls the application's code, whose panic must harm nobody else.
 pub(crate) fn guarded<T>(f: impl FnOnce() -> T) -> Result<T, Panicked> {
     // What the closure has touched is the application's, or is not looked at again after a panic.
-    catch_unwind(AssertUnwindSafe(f)).map_err(|payload| Panicked::new(&*payload))
+    catch_unwind(AssertUnwindSafe(f)).map_err(|payload| {
+        let panicked = Panicked::new(&*payload);
+        // What it panicked with may panic itself when it is dropped; of that nothing more is asked.
+        if let Err(worse) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+            mem::forget(worse);
+        }
+        panicked
+    })
 }
 
 impl Panicked {
@@ -82,5 +90,17 @@ mod tests {
         assert_eq!(HandlerError::from(answer.clone()).into_answer().unwrap(), answer);
         let error = HandlerError::from(std::io::Error::other("disk")).into_answer().unwrap_err();
         assert_eq!(error.to_string(), "disk");
+    }
+
+    #[test]
+    fn what_is_panicked_with_may_panic() {
+        struct Worse(u32);
+        impl Drop for Worse {
+            fn drop(&mut self) {
+                std::panic::panic_any(Worse(self.0 + 1));
+            }
+        }
+        let panicked = guarded(|| std::panic::panic_any(Worse(0))).unwrap_err();
+        assert_eq!(panicked.to_string(), "the handler panicked: no message");
     }
 }

@@ -102,6 +102,7 @@ impl<R: Runtime> SessionTask<R> {
     fn attach(&mut self, cx: &mut Context<'_>, now: Instant, hand_over: HandOver) {
         let HandOver { transport, watch, frame, attributes } = hand_over;
         if self.endpoint.is_overtaken(frame.as_bytes()) {
+            self.tell(|| drop(attributes));
             return close_in_background(&self.runtime, transport, Close::MOVED);
         }
         let close = self.endpoint.handle_attached(now);

@@ -70,7 +70,11 @@ impl Future for Running {
         let dropped = guarded(|| drop(work));
         let result = match (result, dropped) {
             (Ok(result), Ok(())) => Ok(result),
-            (Err(panicked), _) | (Ok(_), Err(panicked)) => Err(panicked),
+            (Err(panicked), _) => Err(panicked),
+            (Ok(result), Err(panicked)) => {
+                let _ = guarded(|| drop(result));
+                Err(panicked)
+            }
         };
         let owed = mem::replace(&mut self.owed, Owed::Here(None));
         Poll::Ready(Finished { placed: self.placed, owed, watched: self.watched.take(), result })
@@ -121,27 +125,28 @@ impl<R: Runtime> SessionTask<R> {
         let incoming = Incoming { method: &method, params, dialect: self.endpoint.dialect(), owed: &mut owed };
         let dispatch = &self.dispatch;
         let mut work = nothing();
+        let mut polled = Poll::Pending;
         let begun = guarded(|| match dispatch.serve(incoming, context) {
-            Work::Done(result) => Poll::Ready(result),
+            Work::Done(result) => polled = Poll::Ready(result),
             Work::Later(later) => {
                 work = later;
-                let polled = work.as_mut().poll(cx);
+                polled = work.as_mut().poll(cx);
                 if polled.is_ready() {
                     work = nothing();
                 }
-                polled
             }
         });
-        let result = match begun {
-            Ok(Poll::Pending) => {
+        let result = match (begun, polled) {
+            (Ok(()), Poll::Pending) => {
                 self.places.taken += 1;
                 self.running.get_or_insert_with(FuturesUnordered::new).push(Running { key, placed: true, owed, watched, work });
                 return;
             }
-            Ok(Poll::Ready(result)) => Ok(result),
-            Err(panicked) => {
+            (Ok(()), Poll::Ready(result)) => Ok(result),
+            (Err(panicked), polled) => {
                 // Not on the way out of the first panic, where a second one would end the program.
                 let _ = guarded(|| drop(work));
+                let _ = guarded(|| drop(polled));
                 Err(panicked)
             }
         };
