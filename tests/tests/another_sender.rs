@@ -312,3 +312,81 @@ fn long_after_ids_began_again_the_sender_is_still_the_same() {
     house.finish(0, &json!("done"));
     assert_eq!(answers(house.read(wire)), [(json!(1 << 30), json!("done"))]);
 }
+
+#[test]
+fn what_was_withheld_at_a_cut_is_withheld_however_its_session_is_named_next() {
+    for connects in [false, true] {
+        let (mut house, session) = left_behind(Limits::default(), &[7]);
+        house.finish(0, &json!("of the one before"));
+        let wire = back(&mut house, 1, &session);
+        house.cut(wire);
+        let wire = house.open();
+        if connects {
+            house.send(wire, &json!({"jsonrpc": "2.0", "id": "text", "method": "connect", "params": {"sessionId": session}}));
+            assert_eq!(house.one(wire)["id"], "text");
+        }
+        house.send(wire, &json!({"jsonrpc": "2.0", "id": 2, "method": "count", "params": {"sessionId": session}}));
+        assert_eq!(answers(house.read(wire)), [(json!(2), json!(1))]);
+    }
+}
+
+#[test]
+fn what_was_not_taken_in_the_half_second_is_dropped_for_another_sender() {
+    let (mut house, session) = left_behind(Limits::default(), &[2]);
+    let wire = back(&mut house, 1, &session);
+    house.finish(0, &json!("of the one before"));
+    house.stall(wire, true);
+    house.advance(seconds(1));
+    send(&mut house, wire, json!(2), "busy");
+    house.stall(wire, false);
+    house.finish(1, &json!("of the new one"));
+    assert_eq!(answers(house.read(wire)), [(json!(2), json!("of the new one"))]);
+}
+
+#[test]
+fn what_is_withheld_counts_for_the_bounds() {
+    let limits = Limits { outbox_messages: 10, in_flight: 10, ..Limits::default() };
+    for text_ids in [false, true] {
+        let (mut house, session) = left_behind(limits.clone(), &[7]);
+        for round in 0..20 {
+            let wire = back(&mut house, 1, &session);
+            house.stall(wire, true);
+            for n in 0..30 {
+                if text_ids {
+                    send(&mut house, wire, json!(format!("{round}-{n}")), "count");
+                } else {
+                    house.send_text(wire, "{bad");
+                }
+            }
+            let home = house.home(wire);
+            let kept = house.endpoint(home).usage().outbox_messages;
+            assert!(kept <= 40, "{kept} in round {round}");
+            house.cut(wire);
+        }
+    }
+    // Nor does more of what waits for room run.
+    let limits = Limits { outbox_bytes: 10_000, in_flight: 400, ..Limits::default() };
+    let mut house = House::new(ServerConfig { limits, ..ServerConfig::default() });
+    let (wire, session) = house.connect(json!({}));
+    send(&mut house, wire, json!(7), "busy");
+    for id in 10..310 {
+        house.send(wire, &json!({"jsonrpc": "2.0", "id": id, "method": "echo", "params": {"text": "x".repeat(600)}}));
+    }
+    house.cut(wire);
+    house.finish(0, &json!("done"));
+    let wire = back(&mut house, 1, &session);
+    let home = house.home(wire);
+    assert!(house.endpoint(home).usage().outbox_bytes < 12_000);
+}
+
+#[test]
+fn a_batch_of_the_one_before_is_withheld_when_the_new_one_asks_for_its_rest() {
+    let mut house = House::new(ServerConfig { concurrency: 4, ..ServerConfig::default() });
+    let (wire, session) = house.connect(json!({}));
+    house.send(wire, &json!([request(json!(2), "busy"), request(json!("text"), "busy")]));
+    house.finish(0, &json!("of the one before"));
+    house.cut(wire);
+    let wire = back(&mut house, 1, &session);
+    send(&mut house, wire, json!("text"), "busy");
+    assert_eq!(house.read(wire), Vec::<Value>::new());
+}

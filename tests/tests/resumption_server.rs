@@ -456,3 +456,41 @@ fn who_goes_on_without_resumption_has_said_nothing_of_what_it_takes() {
     let answer = house.ask(wire, 1, "echo", json!({"sessionId": id, "text": "x".repeat(400)}));
     assert_eq!(answer["result"]["text"].as_str().map(str::len), Some(400), "{answer}");
 }
+
+#[test]
+fn the_answers_of_a_batch_are_no_longer_than_what_the_client_takes() {
+    let mut house = House::new(ServerConfig { concurrency: 4, ..ServerConfig::default() });
+    let (wire, id) = house.connect(json!({"resume": {"received": 0}}));
+    let busy = json!({"jsonrpc": "2.0", "id": 3, "method": "busy"});
+    house.send(wire, &json!([{"jsonrpc": "2.0", "id": 2, "method": "echo", "params": {"text": "x".repeat(2000)}}, busy]));
+    house.cut(wire);
+    // It takes less now than when the batch was begun.
+    let wire = house.open();
+    let connect = json!({"sessionId": id, "resume": {"received": 0, "max": 1000}});
+    house.send(wire, &json!({"jsonrpc": "2.0", "id": 4, "method": "connect", "params": connect}));
+    house.finish(0, &json!("done"));
+    let frames = house.read(wire);
+    let codes: Vec<_> =
+        frames[1].as_array().unwrap().iter().map(|member| (member["id"].clone(), member["error"]["code"].clone())).collect();
+    assert_eq!(codes, [(json!(2), json!(-32603)), (json!(3), json!(-32603))]);
+    // Not even the errors fit: one stands for all.
+    let batch: Vec<_> = (10..40).map(|id| json!({"jsonrpc": "2.0", "id": id, "method": "fail"})).collect();
+    house.send(wire, &json!(batch));
+    let answer = house.one(wire);
+    assert_eq!((&answer["id"], &answer["error"]["code"]), (&Value::Null, &json!(-32603)), "{answer}");
+}
+
+#[test]
+fn a_session_that_went_on_without_resumption_has_no_connect_that_overtakes() {
+    let mut house = House::new(ServerConfig::default());
+    let wire = house.open();
+    let answer = house.ask(wire, 50, "connect", json!({"resume": {"received": 0}}));
+    let id = answer["result"]["sessionId"].as_str().unwrap().to_owned();
+    house.cut(wire);
+    let wire = house.open();
+    house.ask(wire, 1, "count", json!({"sessionId": id}));
+    house.cut(wire);
+    let wire = house.open();
+    let answer = house.ask(wire, 3, "connect", json!({"sessionId": id, "resume": {"received": 0}}));
+    assert_eq!(answer["result"]["value"], "reconnection successful");
+}

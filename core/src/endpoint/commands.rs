@@ -1,6 +1,7 @@
 //! What the application wants.
 
 use super::outbox::{Entry, Keep, Kind, SESSION_MEMBER_BYTES};
+use super::owed::BatchAnswer;
 use super::{Endpoint, Life, Link, Role, Timer};
 use crate::id::Id;
 use crate::message::{Frame, Message};
@@ -97,13 +98,12 @@ impl<T> Endpoint<T> {
             // With the place that it had, the server may be told of more.
             return self.consider_telling(now);
         };
-        let before = if debt.marked { self.outbox.messages() } else { 0 };
         match debt.batch {
             None => {
                 let Self { role, session, outbox, duplicates, .. } = self;
                 let (keeps, peer_takes) = (outbox.keep() != Keep::All, outbox.peer_takes);
                 let wrap = role.wrap(session.as_ref());
-                let entry = Entry { kind: Kind::Answer, add_session_id: false };
+                let entry = Entry { kind: Kind::Answer, add_session_id: false, marked: debt.marked };
                 let text = outbox.push(entry, |out| write_answer(out, &id, wrap, outcome, peer_takes, 0));
                 if let (true, Some(print)) = (keeps, debt.print) {
                     duplicates.answered(now, print, text, role.limits());
@@ -120,9 +120,6 @@ impl<T> Endpoint<T> {
                 self.add_to_batch(batch, &id, &text);
                 self.close_member(now, batch);
             }
-        }
-        if debt.marked {
-            self.withhold_newest(before);
         }
         if debt.print.is_some() && !self.timers.is_set(Timer::Duplicates) {
             let time = self.limits().duplicate_time;
@@ -204,7 +201,7 @@ impl<T> Endpoint<T> {
             return Err(Unfit::TooBig(self.outbox.peer_takes));
         }
         let kind = id.map_or(Kind::Notification, Kind::Call);
-        self.outbox.push(Entry { kind, add_session_id: kurento_client }, |text| match (params, boxed) {
+        self.outbox.push(Entry { kind, add_session_id: kurento_client, marked: false }, |text| match (params, boxed) {
             (Some(raw), true) => write::request_with_value(text, id, method, raw),
             (params, _) => write::request(text, id, method, params),
         });
@@ -216,51 +213,69 @@ impl<T> Endpoint<T> {
     pub(super) fn peer_takes_now(&mut self, now: Instant, max: usize) {
         self.outbox.peer_takes = max;
         for (entry, text) in self.outbox.take_too_long(max) {
-            let too_big = Action::TooBig { bytes: text.len() + entry.added(), peer_takes: max };
             match entry.kind {
                 Kind::Call(id) => {
                     if let Some(ended) = self.calls.end(id) {
                         self.settle(ended, CallOutcome::TooBig(max));
                     }
                 }
-                Kind::Notification => self.actions.push_back(too_big),
-                Kind::Answer | Kind::Refusal => match self.shorter_answer(&text) {
-                    Some(answer) => self.push_answer(now, &answer),
-                    None => self.actions.push_back(too_big),
-                },
+                Kind::Notification => self.actions.push_back(Action::TooBig { bytes: text.len() + entry.added(), peer_takes: max }),
+                Kind::Answer | Kind::Refusal => self.push_fitting(now, entry, &text),
             }
         }
     }
 
-    /// The error, or the batch of them, that stands for an answer that is longer than what the peer takes, if that is shorter.
+    /// The error that stands for an answer that is longer than what the peer takes, if that is shorter; for a batch one for each of its answers, or one for all.
     fn shorter_answer(&self, text: &[u8]) -> Option<Vec<u8>> {
         let peer_takes = self.outbox.peer_takes;
         let error = ErrorObject::new(ErrorObject::INTERNAL_ERROR, too_long(peer_takes));
         let write = |out: &mut Vec<u8>, id: &Id| write::error(out, id, self.dialect() == Dialect::Kurento, &error);
-        let mut answer = Vec::new();
+        let mut shorter = Vec::new();
         match Frame::parse(core::str::from_utf8(text).ok()?, self.dialect()).ok()? {
-            Frame::Single(Message::Response(reply)) => write(&mut answer, &reply.id),
+            Frame::Single(Message::Response(reply)) => write(&mut shorter, &reply.id),
             Frame::Single(Message::Request(_) | Message::Invalid { .. }) => return None,
             Frame::Batch(batch) => {
                 for member in batch {
                     let Message::Response(reply) = member else { return None };
-                    answer.push(if answer.is_empty() { b'[' } else { b',' });
-                    write(&mut answer, &reply.id);
+                    shorter.push(if shorter.is_empty() { b'[' } else { b',' });
+                    write(&mut shorter, &reply.id);
                 }
-                answer.push(b']');
+                shorter.push(b']');
+                if shorter.len() > peer_takes {
+                    shorter.clear();
+                    write(&mut shorter, &Id::Null);
+                }
             }
         }
-        (answer.len() <= peer_takes).then_some(answer)
+        (shorter.len() <= peer_takes).then_some(shorter)
     }
 
-    pub(super) fn push_answer(&mut self, now: Instant, text: &[u8]) {
-        self.outbox.push(Entry { kind: Kind::Answer, add_session_id: false }, |out| out.extend_from_slice(text));
+    fn push(&mut self, now: Instant, entry: Entry, text: &[u8]) {
+        self.outbox.push(entry, |out| out.extend_from_slice(text));
         self.pushed(now);
+    }
+
+    /// The answers of a batch are one message, and go out as such.
+    pub(super) fn push_batch(&mut self, now: Instant, kind: Kind, answer: BatchAnswer) {
+        let BatchAnswer { text, marked } = answer;
+        self.push_fitting(now, Entry { kind, add_session_id: false, marked }, &text);
+    }
+
+    /// An answer, or the error that stands for it where it is longer than what the peer takes. If that is too long as well, the application is told.
+    fn push_fitting(&mut self, now: Instant, entry: Entry, text: &[u8]) {
+        let peer_takes = self.outbox.peer_takes;
+        if text.len() <= peer_takes {
+            return self.push(now, entry, text);
+        }
+        match self.shorter_answer(text) {
+            Some(text) => self.push(now, entry, &text),
+            None => self.actions.push_back(Action::TooBig { bytes: text.len(), peer_takes }),
+        }
     }
 
     /// An answer that no handler gave: see [`Kind::Refusal`].
     pub(super) fn push_refusal(&mut self, now: Instant, write: impl FnOnce(&mut Vec<u8>)) {
-        self.outbox.push(Entry { kind: Kind::Refusal, add_session_id: false }, write);
+        self.outbox.push(Entry { kind: Kind::Refusal, add_session_id: false, marked: false }, write);
         self.pushed(now);
     }
 
@@ -281,8 +296,8 @@ impl<T> Endpoint<T> {
 
     /// One member of a batch is done; if it was the last, the answers go out.
     pub(super) fn close_member(&mut self, now: Instant, batch: usize) {
-        if let Some(text) = self.owed.close_member(batch) {
-            self.push_answer(now, &text);
+        if let Some(answer) = self.owed.close_member(batch) {
+            self.push_batch(now, Kind::Answer, answer);
         }
     }
 

@@ -1,6 +1,5 @@
 //! Texts in a row, oldest first, in one buffer: nothing is allocated for each.
 
-use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
@@ -97,13 +96,9 @@ impl<M> Log<M> {
         Some((entry, len))
     }
 
-    /// Removes the newest and returns its text.
-    pub(super) fn pop_back(&mut self) -> Option<Box<[u8]>> {
-        let (_, len) = self.entries.pop_back()?;
-        let start = self.text.len() - len;
-        let text = self.text.get(start..)?.into();
-        self.text.truncate(start);
-        Some(text)
+    /// Shows each entry.
+    pub(super) fn for_each(&mut self, mut change: impl FnMut(&mut M)) {
+        self.entries.iter_mut().for_each(|(entry, _)| change(entry));
     }
 
     /// From `start` on, keeps the entries for which `keep` says so, in their order.
@@ -200,9 +195,9 @@ mod tests {
                     assert_eq!(passed, model.0.split_off(from));
                     model.0.extend(passed.into_iter().filter(|(entry, _)| entry.is_multiple_of(2)));
                 }
-                6 if drawn.is_multiple_of(5) => {
-                    let newest = model.0.pop().map(|(_, text)| text.into_bytes());
-                    assert_eq!(log.pop_back(), newest.map(Into::into));
+                6 if drawn.is_multiple_of(50) => {
+                    log.for_each(|entry| *entry ^= 1);
+                    model.0.iter_mut().for_each(|(entry, _)| *entry ^= 1);
                 }
                 _ => {}
             }

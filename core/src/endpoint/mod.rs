@@ -177,15 +177,17 @@ impl<T> Endpoint<T> {
             // The answer to `connect` acknowledges.
             Link::Greeting => true,
             Link::Up => {
-                self.is_drained()
-                    && (self.owed.has_room(limits, Patience::Normal) || (self.waits() && self.owed.has_room(limits, Patience::Waiting)))
+                (self.is_drained(1) && self.owed.has_room(limits, Patience::Normal))
+                    || (self.waits()
+                        && self.is_drained(1 + usize::from(self.outbox.withholds()))
+                        && self.owed.has_room(limits, Patience::Waiting))
             }
         }
     }
 
     /// Whether what stands behind requests is waited for.
     fn waits(&self) -> bool {
-        self.outbox.keep() == Keep::All || self.calls.len() > 0 || !self.outbox_has_room() || self.withholds()
+        self.outbox.keep() == Keep::All || self.calls.len() > 0 || !self.outbox_has_room() || self.outbox.withholds()
     }
 
     /// Whether [`poll_transmit`](Self::poll_transmit) has a frame.
@@ -214,10 +216,9 @@ impl<T> Endpoint<T> {
     #[must_use]
     pub fn usage(&self) -> Usage {
         let (unacknowledged, unacknowledged_bytes) = self.outbox.unacknowledged();
-        let (withheld, withheld_bytes) = self.withheld();
         Usage {
-            outbox_messages: self.outbox.messages() + withheld,
-            outbox_bytes: self.outbox.bytes() + self.owed.batch_bytes() + withheld_bytes,
+            outbox_messages: self.outbox.messages(),
+            outbox_bytes: self.outbox.bytes() + self.owed.batch_bytes(),
             unacknowledged,
             unacknowledged_bytes,
             in_flight: self.owed.len(),
@@ -319,10 +320,12 @@ impl<T> Endpoint<T> {
         }
     }
 
-    /// Whether the peer takes the answers that reading alone brings about.
-    fn is_drained(&self) -> bool {
+    /// Whether the peer takes the answers that reading alone brings about: no more wait than the limit, so many `times`.
+    fn is_drained(&self, times: usize) -> bool {
         let limits = self.limits();
-        let within = |(messages, bytes)| messages < limits.outbox_messages && bytes < limits.outbox_bytes;
+        let within = |(messages, bytes)| {
+            messages < limits.outbox_messages.saturating_mul(times) && bytes < limits.outbox_bytes.saturating_mul(times)
+        };
         within(self.outbox.refusals()) && within(self.outbox.control())
     }
 
@@ -393,7 +396,6 @@ impl<T> Endpoint<T> {
     fn drop_transport(&mut self) {
         self.link = Link::Down;
         self.forget_transport_timers();
-        self.release_withheld();
         self.outbox.detach();
         if let (Role::Client(_), Keep::Nothing) = (&self.role, self.outbox.keep()) {
             self.interrupt_sent_calls();
@@ -412,7 +414,7 @@ impl<T> Endpoint<T> {
         self.owed.clear();
         self.duplicates.clear();
         // What is withheld goes out before the end.
-        self.release_withheld();
+        self.outbox.withhold(false);
         self.hang_up(close);
         self.timers.clear_all();
         self.actions.push_back(Action::Closed(reason));

@@ -30,6 +30,8 @@ pub(super) struct Entry {
     pub(super) kind: Kind,
     /// Whether the session's id goes into its params when it is written: the session may change while the message waits.
     pub(super) add_session_id: bool,
+    /// An answer to what another sender may have asked than the one that is there now.
+    pub(super) marked: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +74,8 @@ pub(super) struct Outbox {
     pub(super) peer_takes: usize,
     /// While set, no application message is written: who is at the other end is not settled yet.
     held: bool,
+    /// While set, nothing that is marked is written. A session that counts its messages has nothing marked.
+    withholding: bool,
 }
 
 impl Outbox {
@@ -89,6 +93,7 @@ impl Outbox {
             keep: Keep::Nothing,
             peer_takes: usize::MAX,
             held: false,
+            withholding: false,
         }
     }
 
@@ -140,6 +145,28 @@ impl Outbox {
         self.held = false;
     }
 
+    pub(super) fn withhold(&mut self, on: bool) {
+        self.withholding = on;
+    }
+
+    pub(super) fn withholds(&self) -> bool {
+        self.withholding
+    }
+
+    /// Marks all answers that are here.
+    pub(super) fn mark_answers(&mut self) {
+        self.log.for_each(|entry| entry.marked = matches!(entry.kind, Kind::Answer | Kind::Refusal));
+    }
+
+    pub(super) fn unmark(&mut self) {
+        self.log.for_each(|entry| entry.marked = false);
+    }
+
+    /// Drops what is marked.
+    pub(super) fn forget_marked(&mut self) {
+        self.take_waiting(|entry, _| entry.marked, |_, _| ());
+    }
+
     /// Adds the message that `write` appends, and returns its text.
     pub(super) fn push(&mut self, entry: Entry, write: impl FnOnce(&mut Vec<u8>)) -> &[u8] {
         let text = self.log.write(entry, write);
@@ -161,7 +188,8 @@ impl Outbox {
 
     /// Whether there is a next message.
     pub(super) fn has_next(&self) -> bool {
-        !self.control.is_empty() || (!self.held && self.replayed.index() < self.log.len()) || self.parting.is_some()
+        let waiting = !self.held && self.replayed.index() < self.log.len() && (!self.withholding || self.find_unmarked().is_some());
+        !self.control.is_empty() || waiting || self.parting.is_some()
     }
 
     /// Appends the next message to `out`.
@@ -173,12 +201,14 @@ impl Outbox {
             out.extend_from_slice(&text);
             return written(out, None);
         }
+        let next = if self.withholding { self.find_unmarked() } else { Some(self.replayed) };
         if !self.held
-            && let Some((&entry, text)) = self.log.get(self.replayed)
+            && let Some(next) = next
+            && let Some((&entry, text)) = self.log.get(next)
         {
             let len = text.len();
             entry.write(text, out, session);
-            if self.replayed != self.unsent {
+            if next.index() < self.unsent.index() {
                 self.replayed = self.replayed.behind(len);
                 return written(out, None);
             }
@@ -191,7 +221,7 @@ impl Outbox {
                 self.unsent = self.unsent.behind(len);
                 self.replayed = self.unsent;
             } else {
-                self.log.remove(self.unsent);
+                self.log.remove(next);
                 self.count_out(entry, len);
             }
             return written(out, first_of);
@@ -272,13 +302,6 @@ impl Outbox {
         self.take_waiting(|entry, _| matches!(entry.kind, Kind::Answer | Kind::Refusal), |_, _| ());
     }
 
-    /// Takes those out.
-    pub(super) fn take_answers(&mut self) -> Vec<Box<[u8]>> {
-        let mut taken = Vec::new();
-        self.take_waiting(|entry, _| matches!(entry.kind, Kind::Answer | Kind::Refusal), |_, text| taken.push(text.into()));
-        taken
-    }
-
     /// The peer takes no message of more than `max` bytes: those that no transport has had and that are longer are taken out and returned, with their texts. What was
     /// sent already was short enough.
     pub(super) fn take_too_long(&mut self, max: usize) -> Vec<(Entry, Box<[u8]>)> {
@@ -303,9 +326,10 @@ impl Outbox {
         });
     }
 
-    /// Takes the newest message back. No transport may have had it, and it may be no [`Kind::Refusal`].
-    pub(super) fn take_newest(&mut self) -> Option<Box<[u8]>> {
-        self.log.pop_back()
+    /// The first that is not marked.
+    #[cold]
+    fn find_unmarked(&self) -> Option<Place> {
+        self.log.find(self.replayed, |entry| !entry.marked).map(|(place, ..)| place)
     }
 
     fn drop_sent(&mut self) {

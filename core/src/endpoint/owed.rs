@@ -54,6 +54,14 @@ struct Batch {
     marked: bool,
 }
 
+/// The answers of a batch, which are one message.
+#[derive(Debug)]
+pub(super) struct BatchAnswer {
+    pub(super) text: Vec<u8>,
+    /// Whether it is [marked](Owed::mark).
+    pub(super) marked: bool,
+}
+
 #[derive(Debug)]
 pub(super) struct Owed {
     debts: Slab<Debt>,
@@ -176,7 +184,7 @@ impl Owed {
 
     /// The request was sent again: its one answer goes where the newest asked for it. Returns the answers of a batch that
     /// was waiting for nothing else.
-    pub(super) fn redirect(&mut self, key: u32, batch: Option<usize>) -> Option<Vec<u8>> {
+    pub(super) fn redirect(&mut self, key: u32, batch: Option<usize>) -> Option<BatchAnswer> {
         let debt = self.debts.get_mut(key as usize)?;
         let old = core::mem::replace(&mut debt.batch, batch);
         debt.marked = false;
@@ -210,19 +218,19 @@ impl Owed {
     }
 
     /// One member is done (or the adding of members is). Returns the answers once nothing is open; none if there are none.
-    pub(super) fn close_member(&mut self, key: usize) -> Option<Vec<u8>> {
+    pub(super) fn close_member(&mut self, key: usize) -> Option<BatchAnswer> {
         let batch = self.batches.get_mut(key)?;
         batch.open -= 1;
         if batch.open > 0 {
             return None;
         }
-        let mut text = self.batches.remove(key).text;
+        let Batch { mut text, marked, .. } = self.batches.remove(key);
         self.batch_bytes -= text.len();
         if text.is_empty() {
             return None;
         }
         text.push(b']');
-        Some(text)
+        Some(BatchAnswer { text, marked })
     }
 
     /// Marks all that is owed now.

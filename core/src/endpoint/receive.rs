@@ -2,7 +2,7 @@
 
 use super::commands::is_session_method;
 use super::duplicates::Print;
-use super::outbox::Keep;
+use super::outbox::{Keep, Kind};
 use super::owed::{Patience, Queued};
 use super::server::Elsewhere;
 use super::{Endpoint, Life, Link, Role};
@@ -25,7 +25,7 @@ impl<T> Endpoint<T> {
     pub fn handle_attached(&mut self, now: Instant) -> Option<Close> {
         match (&self.role, self.life) {
             (_, Life::Closed) => None,
-            (Role::Server(_), Life::Fresh | Life::Open) => self.server_attached(),
+            (Role::Server(_), Life::Fresh | Life::Open) => self.server_attached(now),
             (Role::Client(_), Life::Fresh | Life::Open) => {
                 self.client_attached(now);
                 None
@@ -101,7 +101,7 @@ impl<T> Endpoint<T> {
     /// Whether the server has sent more than enough instead of answering `connect`: answers are not written before that, and a client that has no room for
     /// more, of answers or of requests, must read on until then.
     fn is_kept_waiting(&self) -> bool {
-        self.link == Link::Greeting && !(self.is_drained() && self.owed.has_room(self.limits(), Patience::Waiting))
+        self.link == Link::Greeting && !(self.is_drained(1) && self.owed.has_room(self.limits(), Patience::Waiting))
     }
 
     fn unreadable(&mut self, now: Instant, bytes: usize, why: fmt::Arguments<'_>) {
@@ -245,8 +245,8 @@ impl<T> Endpoint<T> {
         for member in members {
             self.member(now, batch, member);
         }
-        if let Some(text) = self.owed.close_member(batch) {
-            self.push_refusal(now, |out| out.extend_from_slice(&text));
+        if let Some(answer) = self.owed.close_member(batch) {
+            self.push_batch(now, Kind::Refusal, answer);
         }
         Received::Handled
     }
@@ -332,8 +332,8 @@ impl<T> Endpoint<T> {
             return false;
         }
         if let Some(number) = self.owed.find(print) {
-            if let Some(text) = self.owed.redirect(number, batch) {
-                self.push_answer(now, &text);
+            if let Some(answer) = self.owed.redirect(number, batch) {
+                self.push_batch(now, Kind::Answer, answer);
             }
             return true;
         }

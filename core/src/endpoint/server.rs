@@ -1,6 +1,5 @@
 //! What only a server decides: session methods, grace, watchdog, hand-over.
 
-use super::doubt::Doubt;
 use super::outbox::Keep;
 use super::{Endpoint, Life, Link, Role, Timer};
 use crate::config::DEFAULT_MESSAGE_BYTES;
@@ -10,7 +9,6 @@ use crate::{
     Action, Close, CloseReason, ErrorObject, Instant, Json, Limits, MAX_SESSION_ID_BYTES, Received, ServerConfig, SessionId, json, scan,
     write,
 };
-use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -32,8 +30,8 @@ pub(super) struct Server {
     guesses: u32,
     /// The id of the newest `connect`, if resumption came of it.
     last_connect: Option<i64>,
-    /// Whether who came back is another sender.
-    pub(super) doubt: Option<Box<Doubt>>,
+    /// The highest id before, while who came back may be another sender.
+    pub(super) doubt: Option<i64>,
 }
 
 impl Server {
@@ -111,7 +109,7 @@ impl<T> Endpoint<T> {
         offers && matches!(call.id, Some(Id::Int(id)) if id != *newest && is_behind(id, *newest))
     }
 
-    pub(super) fn server_attached(&mut self) -> Option<Close> {
+    pub(super) fn server_attached(&mut self, now: Instant) -> Option<Close> {
         self.transport_used = false;
         let moved = self.link != Link::Down;
         if moved {
@@ -126,6 +124,7 @@ impl<T> Endpoint<T> {
             // Nothing is sent before the frame that named this session has been read: it may offer resumption.
             self.outbox.hold();
         }
+        self.withhold(now);
         moved.then_some(Close::MOVED)
     }
 
@@ -163,6 +162,9 @@ impl<T> Endpoint<T> {
                 let counted = self.outbox.keep() == Keep::All;
                 self.outbox.set_keep(Keep::Nothing);
                 self.outbox.peer_takes = usize::MAX;
+                if let Role::Server(server) = &mut self.role {
+                    server.last_connect = None;
+                }
                 if counted {
                     self.owed.disown();
                     self.outbox.forget_answers();
@@ -248,11 +250,8 @@ impl<T> Endpoint<T> {
     }
 
     fn answer_connect(&mut self, id: Option<&Id>, value: &str, resumed: bool) {
-        if let Role::Server(server) = &mut self.role {
-            server.last_connect = match id {
-                Some(Id::Int(id)) if resumed => Some(*id),
-                Some(_) | None => None,
-            };
+        if let (Role::Server(server), Some(Id::Int(id)), true) = (&mut self.role, id, resumed) {
+            server.last_connect = Some(*id);
         }
         let mut result = String::from("{\"value\":\"");
         result.push_str(value);

@@ -41,7 +41,7 @@ impl<T> Endpoint<T> {
                 self.hang_up(Close::NORMAL);
             }
             Timer::Ping => self.ping_is_due(now),
-            Timer::Doubt => self.release_withheld(),
+            Timer::Doubt => self.outbox.withhold(false),
             Timer::Closing => self.goodbye_said(),
         }
     }
@@ -59,7 +59,7 @@ impl<T> Endpoint<T> {
 
     /// Whether it is we who do not read, and our application that can change it: what is waited for may lie unread.
     pub(super) fn is_deaf(&self) -> bool {
-        self.link == Link::Up && !self.wants_read() && self.is_drained() && self.owed.len() > self.owed.queued()
+        self.link == Link::Up && !self.wants_read() && self.is_drained(1) && self.owed.len() > self.owed.queued()
     }
 
     /// A frame went one way or the other.
