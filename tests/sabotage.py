@@ -23,23 +23,45 @@ OUTBOX, SERVER, CLIENT = (f"core/src/endpoint/{name}.rs" for name in ("outbox", 
 RECEIVE, INBOX, ENDPOINT = (f"core/src/endpoint/{name}.rs" for name in ("receive", "inbox", "mod"))
 
 # What `transmit` writes next, and the same with the messages that no transport has had yet ahead of those that are to be written again.
-NEXT = """&& let Some((&entry, text)) = self.log.get(self.replayed)
-        {
-            let len = text.len();
-            entry.write(text, out, session);
-            if self.replayed != self.unsent {"""
-NEWEST_FIRST = """&& let next = if self.unsent.index() < self.log.len() { self.unsent } else { self.replayed }
+NEXT = """let next = if self.withholding { self.find_unmarked() } else { Some(self.replayed) };
+        if !self.held
+            && let Some(next) = next
             && let Some((&entry, text)) = self.log.get(next)
         {
             let len = text.len();
             entry.write(text, out, session);
-            if next == self.unsent && self.replayed != self.unsent && self.keep != Keep::Nothing {
-                self.numbered += 1;
-                self.unsent = self.unsent.behind(len);
-                let first_of = if let Kind::Call(call) = entry.kind { Some((call, self.numbered)) } else { None };
-                return written(out, first_of);
+            if next.index() < self.unsent.index() {
+                self.replayed = self.replayed.behind(len);
+                return written(out, None);
             }
-            if next != self.unsent {"""
+            self.numbered += 1;
+            let first_of = match entry.kind {
+                Kind::Call(call) => Some((call, self.numbered)),
+                Kind::Notification | Kind::Answer | Kind::Refusal => None,
+            };
+            if self.keep == Keep::All || (self.keep == Keep::Calls && first_of.is_some()) {
+                self.unsent = self.unsent.behind(len);
+                self.replayed = self.unsent;"""
+NEWEST_FIRST = """let next = if self.withholding { self.find_unmarked() } else if self.unsent.index() < self.log.len() { Some(self.unsent) } else { Some(self.replayed) };
+        if !self.held
+            && let Some(next) = next
+            && let Some((&entry, text)) = self.log.get(next)
+        {
+            let len = text.len();
+            entry.write(text, out, session);
+            if next.index() < self.unsent.index() {
+                self.replayed = self.replayed.behind(len);
+                return written(out, None);
+            }
+            self.numbered += 1;
+            let first_of = match entry.kind {
+                Kind::Call(call) => Some((call, self.numbered)),
+                Kind::Notification | Kind::Answer | Kind::Refusal => None,
+            };
+            if self.keep == Keep::All || (self.keep == Keep::Calls && first_of.is_some()) {
+                let sent = self.unsent;
+                self.unsent = self.unsent.behind(len);
+                self.replayed = if sent == self.replayed { self.unsent } else { self.replayed };"""
 
 # name: (file, what stands there, what stands there instead)
 SABOTAGES = {
@@ -49,12 +71,12 @@ SABOTAGES = {
     "new messages go out before the replay": (OUTBOX, NEXT, NEWEST_FIRST),
     "nothing is replayed": (OUTBOX, "self.acknowledge(received)?;\n        self.replayed = Place::default();", "self.acknowledge(received)?;\n        self.replayed = self.unsent;"),
     "what was sent is forgotten at a cut": (OUTBOX, "self.control_bytes = 0;\n        self.replayed = Place::default();", "self.control_bytes = 0;\n        self.drop_sent();"),
-    "messages are sent before connect is answered": (SERVER, "self.outbox.hold();\n        }\n        moved", "}\n        moved"),
+    "messages are sent before connect is answered": (SERVER, "self.outbox.hold();\n        }\n        self.withhold(now);", "}\n        self.withhold(now);"),
     "an answer acknowledges one message too many": (RECEIVE, "self.outbox.acknowledge(number).is_err()", "self.outbox.acknowledge(number + u64::from(number < self.outbox.numbered())).is_err()"),
     "an overtaken connect is obeyed": (SERVER, "offers && matches!(call.id", "false && offers && matches!(call.id"),
     "answers survive into the next session": (OUTBOX, "self.numbered = 0;\n        self.forget_answers();", "self.numbered = 0;"),
     "requests of a lost session are answered in the next": (CLIENT, "self.owed.disown();", ""),
-    "acknowledgements wait behind requests": (ENDPOINT, "(self.waits() && self.owed", "(false && self.waits() && self.owed"),
+    "acknowledgements wait behind requests": (ENDPOINT, "|| (self.waits()", "|| (false && self.waits()"),
     "the grace timer is not stopped": (SERVER, "self.timers.clear(Timer::Grace);", ""),
     "the wrong end of the sent messages is dropped": (OUTBOX, "self.remove(Place::default()) {", "self.remove(self.log.find(Place::default(), { let (last, mut at) = (self.unsent.index(), 0); move |_| { at += 1; at == last } }).map(|(place, ..)| place).unwrap_or_default()) {"),
 }
