@@ -390,3 +390,19 @@ fn a_batch_of_the_one_before_is_withheld_when_the_new_one_asks_for_its_rest() {
     send(&mut house, wire, json!("text"), "busy");
     assert_eq!(house.read(wire), Vec::<Value>::new());
 }
+
+#[test]
+fn a_batch_of_the_one_before_that_is_half_done_holds_nothing_any_more() {
+    let mut house = House::new(ServerConfig { concurrency: 4, ..ServerConfig::default() });
+    let (wire, session) = house.connect(json!({}));
+    house.send(wire, &json!([request(json!(2), "busy"), request(json!(3), "busy")]));
+    house.finish(0, &json!("done"));
+    house.cut(wire);
+    let wire = back(&mut house, 1, &session);
+    let home = house.home(wire);
+    assert!(house.endpoint(home).usage().outbox_bytes > 0);
+    send(&mut house, wire, json!(2), "count");
+    house.finish(1, &json!("done"));
+    assert_eq!(answers(house.read(wire)), [(json!(2), json!(1))]);
+    assert_eq!(house.endpoint(home).usage().outbox_bytes, 0);
+}

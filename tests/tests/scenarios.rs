@@ -1,5 +1,7 @@
 //! Every scenario on virtual time in one program: the mutation tests build it for each mutant, so it must be quick to link (docs/fuzzing.md).
 
+#[path = "another_sender.rs"]
+mod another_sender;
 #[path = "bad_input.rs"]
 mod bad_input;
 #[path = "bad_servers.rs"]
