@@ -89,8 +89,12 @@ impl Runtime for Faulty {
         Ok((self.wrap(stream), peer))
     }
 
-    async fn connect(&self, host: &str, port: u16) -> io::Result<BoxStream> {
-        match ThreadRuntime.connect(host, port).await {
+    async fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+        ThreadRuntime.resolve(host, port).await
+    }
+
+    async fn connect(&self, address: SocketAddr) -> io::Result<BoxStream> {
+        match ThreadRuntime.connect(address).await {
             Err(_) if self.fault == Fault::ConnectingNeverFails => std::future::pending().await,
             outcome => outcome.map(|stream| self.wrap(stream)),
         }

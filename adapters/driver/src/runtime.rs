@@ -47,8 +47,11 @@ pub trait Runtime: Clone + Send + Sync + 'static {
     /// Waits for the next connection, and says where it comes from, if that has an address. It must lose none when it is dropped before it is ready.
     fn accept(&self, listener: &Self::Listener) -> impl Future<Output = io::Result<(BoxStream, Option<SocketAddr>)>> + Send;
 
-    /// Connects to `host`, a name or an address (an IPv6 address without brackets), trying its addresses in turn.
-    fn connect(&self, host: &str, port: u16) -> impl Future<Output = io::Result<BoxStream>> + Send;
+    /// The addresses of `host`, a name or an address (an IPv6 address without brackets), each with `port`, the preferred one first.
+    fn resolve(&self, host: &str, port: u16) -> impl Future<Output = io::Result<Vec<SocketAddr>>> + Send;
+
+    /// Connects to `address`. Several attempts may be under way at once; one that is dropped is given up.
+    fn connect(&self, address: SocketAddr) -> impl Future<Output = io::Result<BoxStream>> + Send;
 }
 
 /// A timer of a [`Runtime`].

@@ -80,8 +80,12 @@ impl Runtime for SmolRuntime {
         }
     }
 
-    async fn connect(&self, host: &str, port: u16) -> io::Result<BoxStream> {
-        TcpStream::connect((host, port)).await.map(wrap)
+    async fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+        smol::net::resolve((host, port)).await
+    }
+
+    async fn connect(&self, address: SocketAddr) -> io::Result<BoxStream> {
+        TcpStream::connect(address).await.map(wrap)
     }
 }
 

@@ -59,8 +59,12 @@ impl Runtime for TokioRuntime {
         }
     }
 
-    async fn connect(&self, host: &str, port: u16) -> io::Result<BoxStream> {
-        TcpStream::connect((host, port)).await.map(wrap)
+    async fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+        tokio::net::lookup_host((host, port)).await.map(Iterator::collect)
+    }
+
+    async fn connect(&self, address: SocketAddr) -> io::Result<BoxStream> {
+        TcpStream::connect(address).await.map(wrap)
     }
 }
 

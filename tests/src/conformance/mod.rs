@@ -195,7 +195,7 @@ list! { $
         many_connections_are_opened_at_once: "connections are opened and accepted at the same time",
         the_address_of_a_peer_is_its_own: "`accept` says where a TCP connection comes from",
         a_connection_to_nobody_fails: "`connect` fails where nobody listens, and for a name that nobody has",
-        a_name_is_resolved_and_its_addresses_are_tried_in_turn: "`connect` takes names, and tries each of their addresses",
+        a_name_has_addresses: "`resolve` takes names",
         an_ipv6_address_stands_without_brackets: "`connect` takes an IPv6 address without brackets",
         a_unix_socket_is_adopted_or_refused: "`adopt_unix` serves the socket, or says `Unsupported`",
     }

@@ -7,7 +7,7 @@ use piper::{Reader, Writer, pipe};
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, LazyLock, Mutex, MutexGuard, PoisonError};
@@ -51,9 +51,13 @@ impl Runtime for ThreadRuntime {
         Ok((wrap(stream)?, Some(peer)))
     }
 
-    async fn connect(&self, host: &str, port: u16) -> io::Result<BoxStream> {
+    async fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
         let host = host.to_owned();
-        wrap(beside(move || TcpStream::connect((host, port))).await?)
+        beside(move || (host.as_str(), port).to_socket_addrs().map(Iterator::collect)).await
+    }
+
+    async fn connect(&self, address: SocketAddr) -> io::Result<BoxStream> {
+        wrap(beside(move || TcpStream::connect(address)).await?)
     }
 }
 

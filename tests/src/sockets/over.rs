@@ -100,8 +100,12 @@ impl<R: Runtime> Runtime for Over<R> {
         self.runtime.accept(listener).await
     }
 
-    async fn connect(&self, host: &str, port: u16) -> io::Result<BoxStream> {
-        self.runtime.connect(host, port).await
+    async fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+        self.runtime.resolve(host, port).await
+    }
+
+    async fn connect(&self, address: SocketAddr) -> io::Result<BoxStream> {
+        self.runtime.connect(address).await
     }
 }
 

@@ -1,3 +1,4 @@
+use super::addresses::connect;
 use super::handle::{Client, Guard};
 use super::handshake::{is_own, shake_hands};
 use super::target::Target;
@@ -216,7 +217,7 @@ fn dialler<R: Runtime>(runtime: R, to: Arc<Destination>, transports: Arc<Gate>) 
     Box::new(move || {
         let (runtime, to, permit) = (runtime.clone(), Arc::clone(&to), transports.enter());
         Box::pin(async move {
-            let mut stream = runtime.connect(&to.target.host, to.target.port).await.map_err(ConnectError::Unreachable)?;
+            let mut stream = connect(&runtime, &to.target.host, to.target.port).await.map_err(ConnectError::Unreachable)?;
             if let Some(connector) = &to.connector {
                 stream = connector.connect(stream).await?;
             }

@@ -1,3 +1,4 @@
+mod addresses;
 mod builder;
 mod handle;
 mod handshake;

@@ -22,6 +22,15 @@ pub enum ConnectError {
     TimedOut,
     /// The server answered `connect` with an error.
     Refused(ErrorObject),
+    /// The server closed the connection before it had answered `connect`: with this code, and the reason that it gave.
+    ClosedByServer {
+        /// The Close frame's code (RFC 6455 section 7.4).
+        code: u16,
+        /// The Close frame's text, which may be empty.
+        reason: String,
+    },
+    /// Instead of an answer to `connect` came something that the protocol does not know.
+    Violation(&'static str),
     /// The connection was lost before `connect` was answered.
     Lost,
     /// The client was closed meanwhile.
@@ -38,6 +47,10 @@ impl fmt::Display for ConnectError {
             Self::Handshake(why) => write!(f, "no WebSocket handshake: {why}"),
             Self::TimedOut => f.write_str("connecting took too long"),
             Self::Refused(error) => write!(f, "the server refused the session: {error}"),
+            Self::ClosedByServer { code, reason } => {
+                write!(f, "the server closed the connection before it gave a session: {code} {reason}")
+            }
+            Self::Violation(what) => write!(f, "no Bowline or Kurento server: {what}"),
             Self::Lost => f.write_str("the connection was lost before the server gave a session"),
             Self::Closed => f.write_str("the client was closed"),
         }
@@ -49,7 +62,15 @@ impl Error for ConnectError {
         match self {
             Self::Unreachable(error) => Some(error),
             Self::Refused(error) => Some(error),
-            Self::InvalidUrl(_) | Self::Tls(_) | Self::Status(_) | Self::Handshake(_) | Self::TimedOut | Self::Lost | Self::Closed => None,
+            Self::InvalidUrl(_)
+            | Self::Tls(_)
+            | Self::Status(_)
+            | Self::Handshake(_)
+            | Self::TimedOut
+            | Self::ClosedByServer { .. }
+            | Self::Violation(_)
+            | Self::Lost
+            | Self::Closed => None,
         }
     }
 }

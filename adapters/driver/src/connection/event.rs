@@ -182,6 +182,10 @@ impl Hub {
         if state.ended {
             lock(&queue).ended = true;
         } else {
+            // A quiet connection tells nothing that would let go of those that nobody has any more.
+            if state.streams.len() == state.streams.capacity() {
+                state.streams.retain(|stream| stream.strong_count() > 0);
+            }
             state.streams.push(Arc::downgrade(&queue));
         }
         Events(queue)
@@ -241,5 +245,17 @@ mod tests {
         }
         assert_eq!(next(), Poll::Ready(None));
         assert!(matches!(hub.poll_first(&cx), Poll::Ready(Err(ConnectError::Closed))));
+    }
+
+    #[test]
+    fn streams_that_nobody_has_any_more_are_forgotten() {
+        let hub = Hub::new(None);
+        let kept = hub.events();
+        for _ in 0..10_000 {
+            drop(hub.events());
+        }
+        assert!(lock(&hub.state).streams.capacity() < 16);
+        hub.tell(&ConnectionEvent::Connected);
+        assert_eq!(lock(&kept.0).events.len(), 1);
     }
 }

@@ -158,7 +158,7 @@ impl<R: Runtime> SessionTask<R> {
             side.dialing = None;
             if !self.attached {
                 // The server's refusal is known better, by the endpoint.
-                self.blame(ConnectError::TimedOut);
+                self.blame(if close == Close::NORMAL { ConnectError::TimedOut } else { ConnectError::Violation(close.reason) });
             }
         }
         if let Some(mut transport) = self.transport.take() {
@@ -184,6 +184,10 @@ impl<R: Runtime> SessionTask<R> {
             },
             Role::Client(side) => {
                 side.dialing = None;
+                if reason == CloseReason::GaveUp {
+                    // It is told if there was never a session.
+                    side.hub.fail(side.last_failure.take().unwrap_or(ConnectError::TimedOut));
+                }
                 side.opened
             }
         };

@@ -64,10 +64,9 @@ impl<R: Runtime> SessionTask<R> {
         };
         tracing::debug!(%error, ?retry_in, "cannot connect");
         let event = ConnectionEvent::ConnectionFailed { error: error.to_string(), retry_in };
-        if retry_in.is_none()
-            && let Some(side) = self.client_side()
-        {
-            side.hub.fail(error);
+        match retry_in {
+            None => side.hub.fail(error),
+            Some(_) => side.last_failure = Some(error),
         }
         self.announce(&event);
     }

@@ -1,6 +1,7 @@
 //! Frames in and out.
 
 use super::{Role, SessionTask};
+use crate::connection::ConnectError;
 use crate::metrics::Limit;
 use crate::runtime::Runtime;
 use crate::session::{Attributes, HandOver};
@@ -90,7 +91,10 @@ impl<R: Runtime> SessionTask<R> {
                     self.endpoint.handle_refused(now, close);
                     self.drain(cx, now);
                 }
-                transport::Incoming::Closed => {
+                transport::Incoming::Closed(why) => {
+                    if let Some((code, reason)) = why {
+                        self.blame(ConnectError::ClosedByServer { code, reason });
+                    }
                     self.finish_transport();
                     self.lose_transport(cx, now);
                 }
@@ -188,10 +192,10 @@ impl<R: Runtime> SessionTask<R> {
         let mut any = false;
         while let Some(transport) = &mut self.transport {
             any |= fill(&mut self.endpoint, transport);
-            let before = transport.waiting();
-            if before == 0 && transport.is_flushed() {
+            if transport.is_flushed() {
                 break;
             }
+            let before = transport.waiting();
             match transport.poll_flush(cx) {
                 Poll::Ready(Ok(())) => any = true,
                 Poll::Ready(Err(error)) => {

@@ -83,6 +83,8 @@ struct ClientSide {
     dialing: Option<Dialing>,
     /// Why the attempt under way fails.
     failure: Option<ConnectError>,
+    /// Why the one before failed.
+    last_failure: Option<ConnectError>,
     hub: Arc<Hub>,
     /// Whether it has ever connected.
     opened: bool,
@@ -146,7 +148,7 @@ impl<R: Runtime> SessionTask<R> {
         // It spreads the retries of many clients; without a source of randomness they only come together.
         let mut endpoint = Endpoint::client(config, getrandom::u64().unwrap_or(0));
         endpoint.open(clock::now());
-        let role = Role::Client(Box::new(ClientSide { dial, dialing: None, failure: None, hub, opened: false, shown }));
+        let role = Role::Client(Box::new(ClientSide { dial, dialing: None, failure: None, last_failure: None, hub, opened: false, shown }));
         Self::new(runtime, role, session, endpoint, places, dispatch, errors)
     }
 

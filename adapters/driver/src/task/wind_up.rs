@@ -48,7 +48,10 @@ impl<R: Runtime> SessionTask<R> {
     /// Closes a session in which nothing is in flight any more. Returns whether it does so now.
     pub(super) fn close_when_done(&mut self) -> bool {
         let Some(WindingUp { told: told @ false, .. }) = &mut self.winding_up else { return false };
-        let idle = self.endpoint.usage().in_flight == 0 && self.running.as_ref().is_none_or(FuturesUnordered::is_empty);
+        let idle = self.endpoint.usage().in_flight == 0
+            && self.running.as_ref().is_none_or(FuturesUnordered::is_empty)
+            // A peer that takes its answers slowly has the whole grace for it, and not only the moment that closing may take.
+            && !(self.endpoint.wants_write() || self.transport.as_ref().is_some_and(|transport| !transport.is_flushed()));
         if idle {
             *told = true;
             self.mailbox().close(CloseReason::Shutdown);

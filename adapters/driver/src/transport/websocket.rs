@@ -28,8 +28,8 @@ pub(crate) enum Incoming<'a> {
     Alive,
     /// What cannot be accepted; the transport has to be closed like this.
     Refused(Close),
-    /// The peer said goodbye. The reply to it is waiting to be flushed.
-    Closed,
+    /// The peer said goodbye, with this code and text. The reply to it is waiting to be flushed.
+    Closed(Option<(u16, String)>),
 }
 
 /// Bytes that were read, of which those from `at` on are not decoded yet.
@@ -148,8 +148,8 @@ impl WebSocket {
             }
             Ok(Some(Event::Pong(_))) => Incoming::Alive,
             Ok(Some(Event::Close(frame))) => {
-                self.write_goodbye(frame.map(|frame| (frame.code, "")));
-                Incoming::Closed
+                self.write_goodbye(frame.as_ref().map(|frame| (frame.code, "")));
+                Incoming::Closed(frame.map(|frame| (frame.code, frame.reason.into())))
             }
             Err(violation) => Incoming::Refused(refusal(violation)),
         })
@@ -185,9 +185,9 @@ impl WebSocket {
         self.out.replies() < REPLIES_HIGH
     }
 
-    /// Whether something is not with the peer's system yet, here or in the stream.
+    /// Whether all that was written is with the system: nothing waits here or in the stream.
     pub(crate) fn is_flushed(&self) -> bool {
-        self.out.is_flushed()
+        self.out.len() == 0 && self.out.is_flushed()
     }
 
     /// How much waits to be flushed.
