@@ -6,6 +6,8 @@ mod another_sender;
 mod bad_input;
 #[path = "bad_servers.rs"]
 mod bad_servers;
+#[path = "both_sides.rs"]
+mod both_sides;
 #[path = "bounds.rs"]
 mod bounds;
 #[path = "calls.rs"]

@@ -128,7 +128,38 @@ async fn a_session_whose_peer_is_away_is_waited_for_no_longer_than_the_grace(run
     assert_eq!(soon(stopping).await, report);
 }
 
+/// An answer that the peer is slow to take: it is not cut off once the handler is done with it.
+async fn an_answer_is_written_to_its_end_within_the_grace(runtime: impl Runtime) {
+    const LONG: usize = 64 * 1024 * 1024;
+    let gate = Arc::new(Watched::new(false));
+    let opened = Arc::clone(&gate);
+    let router = Router::new().method("long", move |(): ()| {
+        let gate = Arc::clone(&opened);
+        async move {
+            gate.wait_for(|open| *open).await;
+            Ok::<_, ErrorObject>("x".repeat(LONG))
+        }
+    });
+    let server: Server<_> = runtime.server().path("/", router);
+    let (address, handle) = runtime.serve(server.bind("127.0.0.1:0").await.unwrap());
+    let mut peer = Peer::connect(address, "/");
+    peer.greet();
+    let asked = peer.request("long", &json!(null));
+    peer.call("ping", &json!({}));
+    let stopping = runtime.start(async move { handle.shutdown(Duration::MAX).await });
+    gate.update(|open| *open = true);
+    // Longer than a connection that is closed may take to go.
+    runtime.sleep(Duration::from_millis(2500)).await;
+    let answer = peer.read();
+    assert_eq!((answer["id"].as_u64(), answer["result"]["value"].as_str().map(str::len)), (Some(asked), Some(LONG)));
+    assert_eq!(peer.closed(), Some((1001, "Server is shutting down".into())));
+    drop(peer);
+    let report = soon(stopping).await;
+    assert_eq!((report.requests_finished, report.requests_abandoned, report.tasks_left), (1, 0, 0), "{report:?}");
+}
+
 bowline_tests::both![
+    an_answer_is_written_to_its_end_within_the_grace,
     what_is_in_flight_is_finished_and_nothing_new_is_begun,
     what_takes_too_long_is_given_up,
     asked_again_it_hurries,

@@ -11,8 +11,9 @@ use futures_util::future::{self, RemoteHandle};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tungstenite::Message;
+use tungstenite::protocol::CloseFrame;
 
 const SESSION: &str = "00000000-0000-4000-8000-000000000001";
 const BACK: ConnectionEvent = ConnectionEvent::Reconnected(SessionKept::Same);
@@ -412,6 +413,64 @@ async fn a_name_that_does_not_resolve_is_an_error_that_says_so(runtime: impl Run
     assert!(error.to_string().starts_with("cannot reach the server: "), "{error}");
 }
 
+/// The answer takes longer than a ping is waited for, whose answer stands behind it.
+async fn an_answer_that_arrives_slowly_is_no_silence(runtime: impl Runtime) {
+    const PATIENCE: Duration = Duration::from_secs(1);
+    let server = BadServer::on_websocket(|_, conversation| {
+        conversation.greet(SESSION)?;
+        let mut pings = Vec::new();
+        let asked = loop {
+            let message = conversation.read()?;
+            if message["method"] != "ping" {
+                break message;
+            }
+            pings.push(message);
+        };
+        let answer = json!({ "jsonrpc": "2.0", "id": asked["id"], "result": { "value": "x".repeat(10_000) } }).to_string();
+        conversation.bytes(&[0x81, 126])?;
+        conversation.bytes(&u16::try_from(answer.len()).unwrap().to_be_bytes())?;
+        let begun = Instant::now();
+        let mut bytes = answer.as_bytes();
+        while begun.elapsed() < 2 * PATIENCE {
+            conversation.bytes(&bytes[..1])?;
+            bytes = &bytes[1..];
+            std::thread::sleep(PATIENCE / 100);
+        }
+        conversation.bytes(bytes)?;
+        for ping in pings {
+            conversation.answer(&ping, &json!({ "value": "pong" }))?;
+        }
+        conversation.until_gone()
+    })
+    .unwrap();
+    let client = to(&runtime, &server).heartbeat(PATIENCE).connect().await.unwrap();
+    let answer: String = client.call("slow", ()).await.unwrap();
+    assert_eq!(answer.len(), 10_000);
+}
+
+async fn what_ends_the_first_connection_is_told(runtime: impl Runtime) {
+    let binary = BadServer::on_websocket(|_, conversation| {
+        conversation.message(Message::binary("hello"))?;
+        conversation.until_gone()
+    })
+    .unwrap();
+    let error = to(&runtime, &binary).connect().await.unwrap_err();
+    assert!(matches!(error, ConnectError::Violation("Binary frames are not accepted")), "{error}");
+    let full = BadServer::on_websocket(|_, conversation| {
+        let frame = CloseFrame { code: 1013.into(), reason: "Too many sessions".into() };
+        conversation.message(Message::Close(Some(frame)))?;
+        conversation.until_gone()
+    })
+    .unwrap();
+    let error = to(&runtime, &full).connect().await.unwrap_err();
+    assert_eq!(error.to_string(), "the server closed the connection before it gave a session: 1013 Too many sessions");
+    // Nobody listens there.
+    let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let patient = runtime.client(&format!("ws://{address}/")).first_connect(FirstConnect::Retry);
+    let error = soon(patient.reconnect(Reconnect::For(Duration::from_millis(200))).connect()).await.unwrap_err();
+    assert!(matches!(error, ConnectError::Unreachable(_)), "{error}");
+}
+
 async fn a_first_connection_may_wait_for_its_server(runtime: impl Runtime) {
     let failing = BadServer::on_websocket(|number, conversation| {
         if number < 3 {
@@ -456,5 +515,7 @@ bowline_tests::over_both_wires![
     a_server_that_knows_no_connect_serves_without_a_session,
     an_http_answer_says_its_status,
     a_name_that_does_not_resolve_is_an_error_that_says_so,
+    an_answer_that_arrives_slowly_is_no_silence,
+    what_ends_the_first_connection_is_told,
     a_first_connection_may_wait_for_its_server,
 ];

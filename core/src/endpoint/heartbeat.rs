@@ -35,7 +35,7 @@ impl<T> Endpoint<T> {
         self.timers.set(Timer::Ping, now, interval);
     }
 
-    /// The heartbeat has changed: a ping that is out is given as long as the next ones will be.
+    /// A ping that is out is given as long as the next ones will be, from now on.
     pub(super) fn expect_pong(&mut self, now: Instant) {
         let Some(client) = self.as_client() else { return };
         let timeout = client.pong_timeout();

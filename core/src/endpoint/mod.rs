@@ -254,7 +254,7 @@ impl<T> Endpoint<T> {
         if let Some(action) = self.actions.pop_front() {
             return Some(action);
         }
-        let room = self.has_room_for_answer() || (self.owed.next_ends_a_wait() && self.outbox_takes_more());
+        let room = self.has_room_for_answer() || (self.outbox_takes_more() && self.owed.is_batch_in_queue());
         let queued = self.owed.start_next(self.concurrency(), room)?;
         Some(Action::Serve(Request {
             method: Cow::Owned(String::from(queued.method)),
@@ -330,26 +330,30 @@ impl<T> Endpoint<T> {
     }
 
     fn outbox_has_room(&self) -> bool {
-        self.outbox_takes_more() && self.outbox.bytes().saturating_add(self.owed.batch_bytes()) < self.limits().outbox_bytes
+        let (messages, bytes) = self.outbox.ahead_of_answers();
+        let limits = self.limits();
+        messages < limits.outbox_messages && bytes.saturating_add(self.owed.batch_bytes()) < limits.outbox_bytes
     }
 
     /// Whether there is room but for the answers that wait for the rest of their batch.
     fn outbox_takes_more(&self) -> bool {
+        let (messages, bytes) = self.outbox.ahead_of_answers();
         let limits = self.limits();
-        self.outbox.messages() < limits.outbox_messages && self.outbox.bytes() < limits.outbox_bytes
+        messages < limits.outbox_messages && bytes < limits.outbox_bytes
     }
 
     /// Whether a request may start: there must be room for its answer, so that a peer that does not take answers gets no more work done.
     ///
-    /// With resumption both sides may come to a point where neither has room, because neither acknowledges while its requests wait for
-    /// room. A reserve ends that: an answer acknowledges too.
+    /// With resumption a side may have no room although its peer takes everything: a peer with more requests than it may have acknowledges none of them. What it
+    /// waits for may be this very answer, which a handler of its has called for. So there is a reserve, for who has written all that there is, or has too many requests
+    /// itself.
     fn has_room_for_answer(&self) -> bool {
         let limits = self.limits();
         let reserve = limits.in_flight.saturating_add(limits.outbox_messages.saturating_mul(2));
         let reserve_bytes = limits.outbox_bytes.saturating_add(limits.queued_bytes);
         self.outbox_has_room()
             || (self.outbox.keep() == Keep::All
-                && !self.has_room_for_requests()
+                && (self.outbox.has_written_all() || !self.has_room_for_requests())
                 && self.outbox.messages() < reserve
                 && self.outbox.bytes() < reserve_bytes)
     }

@@ -109,6 +109,19 @@ impl Outbox {
         self.log.bytes()
     }
 
+    /// Messages that stand before an answer that comes now, and their bytes: not those that are only kept to be sent again if need be, while nobody acknowledges them.
+    pub(super) fn ahead_of_answers(&self) -> (usize, usize) {
+        match self.keep {
+            Keep::Calls => (self.log.len() - self.unsent.index(), self.log.bytes() - self.unsent.offset()),
+            Keep::Nothing | Keep::All => (self.log.len(), self.log.bytes()),
+        }
+    }
+
+    /// Whether the transport has had every message that is here.
+    pub(super) fn has_written_all(&self) -> bool {
+        !self.held && self.replayed.index() == self.log.len()
+    }
+
     /// Answers that reading alone has brought about and that are still here, and their bytes.
     pub(super) fn refusals(&self) -> (usize, usize) {
         (self.refusals, self.refusal_bytes)

@@ -39,7 +39,7 @@ pub(super) enum Patience {
     /// The limits.
     Normal,
     /// We wait for something that stands behind requests: an answer to a call of ours, or the acknowledgement without which no request can be
-    /// started. The peer sends no more than its own buffer holds before it waits for us, so with room for that both waits end.
+    /// started. The peer sends no more than its own buffer holds, and the message that crosses its line, before it waits for us: with room for that both waits end.
     Waiting,
     /// The rest of a batch whose first member was taken in.
     Batch,
@@ -95,7 +95,8 @@ impl Owed {
         let (messages, bytes) = match patience {
             Patience::Normal => (limits.in_flight, limits.queued_bytes),
             Patience::Waiting => {
-                (limits.in_flight.saturating_add(limits.outbox_messages), limits.queued_bytes.saturating_add(limits.outbox_bytes))
+                let bytes = limits.queued_bytes.saturating_add(limits.outbox_bytes).saturating_add(limits.message_bytes);
+                (limits.in_flight.saturating_add(limits.outbox_messages), bytes)
             }
             Patience::Batch => (limits.in_flight.saturating_mul(2).saturating_add(limits.outbox_messages), usize::MAX),
         };
@@ -147,10 +148,10 @@ impl Owed {
         Some(queued)
     }
 
-    /// Whether the next request stands in a batch of which answers are waiting already: only when it is done they can go.
-    pub(super) fn next_ends_a_wait(&self) -> bool {
-        let batch = self.queue.front().and_then(|next| self.debts.get(next.key as usize)?.batch);
-        batch.is_some_and(|key| self.bytes_in_batch(key) > 0)
+    /// Whether a request waits for its turn that stands in a batch of which answers are waiting already: only when it is done, and those before it are, they can go.
+    pub(super) fn is_batch_in_queue(&self) -> bool {
+        let batch_of = |next: &Queued| self.debts.get(next.key as usize)?.batch;
+        self.batch_bytes > 0 && self.queue.iter().filter_map(batch_of).any(|key| self.bytes_in_batch(key) > 0)
     }
 
     /// The request no longer holds up the next one.

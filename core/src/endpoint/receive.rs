@@ -52,7 +52,17 @@ impl<T> Endpoint<T> {
 
     /// A WebSocket ping or pong came: the peer is alive.
     pub fn handle_pong(&mut self, now: Instant) {
-        self.touch(now);
+        self.heard(now);
+    }
+
+    /// The transport is slow and not dead: bytes came that are no whole message yet, or it took some of those for which it had no room before.
+    ///
+    /// Over a slow link a single message may take longer than a ping is waited for, which stands behind it. Do not call this when a transport takes bytes that
+    /// it always had room for: a system takes some for a peer that is gone.
+    pub fn handle_progress(&mut self, now: Instant) {
+        if self.hears() {
+            self.heard(now);
+        }
     }
 
     /// A text frame came: its whole payload, whatever it is.
@@ -78,7 +88,7 @@ impl<T> Endpoint<T> {
             Ok(text) => self.receive(now, text, elsewhere),
             Err(error) => {
                 if self.hears() {
-                    self.touch(now);
+                    self.heard(now);
                     if self.is_kept_waiting() {
                         self.hang_up(Close::NO_GREETING);
                         return Received::Handled;
@@ -113,7 +123,7 @@ impl<T> Endpoint<T> {
         if !self.hears() {
             return Received::Handled;
         }
-        self.touch(now);
+        self.heard(now);
         let parsed = Frame::parse(frame, self.dialect());
         if self.is_kept_waiting() && !matches!(parsed, Ok(Frame::Single(Message::Response(_)))) {
             self.hang_up(Close::NO_GREETING);

@@ -62,6 +62,14 @@ impl<T> Endpoint<T> {
         self.link == Link::Up && !self.wants_read() && self.is_drained(1) && self.owed.len() > self.owed.queued()
     }
 
+    /// Something came from the peer: it lives, although the answer to a ping may stand behind much else.
+    pub(super) fn heard(&mut self, now: Instant) {
+        self.touch(now);
+        if let (Role::Client(_), Link::Up) = (&self.role, self.link) {
+            self.expect_pong(now);
+        }
+    }
+
     /// A frame went one way or the other.
     pub(super) fn touch(&mut self, now: Instant) {
         self.clock = now;

@@ -631,7 +631,10 @@ impl Harness {
         let limits = &self.limits;
         let in_flight = 2 * limits.in_flight + limits.outbox_messages;
         assert!(usage.in_flight <= in_flight, "{usage:?} {limits:?}");
-        assert!(usage.queued_bytes <= limits.queued_bytes + limits.outbox_bytes + self.longest, "{usage:?} {limits:?}");
+        assert!(
+            usage.queued_bytes <= limits.queued_bytes + limits.outbox_bytes + limits.message_bytes + self.longest,
+            "{usage:?} {limits:?}"
+        );
         assert!(usage.calls <= limits.calls, "{usage:?} {limits:?}");
         assert!(usage.duplicate_bytes <= limits.duplicate_bytes, "{usage:?} {limits:?}");
         assert!(usage.outbox_messages <= 2 * limits.outbox_messages + limits.in_flight + in_flight, "{usage:?} {limits:?}");

@@ -44,8 +44,11 @@ impl<R: Runtime> SessionTask<R> {
             so_far = Read::Part;
             match read {
                 Ok(mut input) => {
-                    let full = input.is_full();
+                    let (full, before) = (input.is_full(), frames);
                     self.take_in(cx, now, &mut input, &mut frames);
+                    if frames == before {
+                        self.endpoint.handle_progress(now);
+                    }
                     match &mut self.transport {
                         Some(transport) => transport.put_back(input),
                         None => input.recycle(),
@@ -195,8 +198,14 @@ impl<R: Runtime> SessionTask<R> {
             if transport.is_flushed() {
                 break;
             }
-            let before = transport.waiting();
-            match transport.poll_flush(cx) {
+            let (before, was_full) = (transport.waiting(), transport.is_full());
+            let flushed = transport.poll_flush(cx);
+            let progress = transport.waiting() < before;
+            if was_full && (progress || matches!(flushed, Poll::Ready(Ok(())))) {
+                // The stream has room again: the peer has taken something.
+                self.endpoint.handle_progress(now);
+            }
+            match flushed {
                 Poll::Ready(Ok(())) => any = true,
                 Poll::Ready(Err(error)) => {
                     self.fail_transport(cx, now, &error);
@@ -204,7 +213,7 @@ impl<R: Runtime> SessionTask<R> {
                 }
                 Poll::Pending => {
                     // Whatever went out may let the transport be read again, which would not be tried before the next wake-up.
-                    any |= transport.waiting() < before;
+                    any |= progress;
                     break;
                 }
             }

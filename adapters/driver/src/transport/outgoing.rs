@@ -17,6 +17,8 @@ pub(super) struct Outgoing {
     replies_end: usize,
     /// Whether the stream has not passed on yet all that it was given: TLS keeps what the socket does not take.
     unflushed: bool,
+    /// Whether the stream had no room for all that it was given last.
+    full: bool,
 }
 
 impl Outgoing {
@@ -27,6 +29,10 @@ impl Outgoing {
     /// Whether the stream, too, has passed on everything.
     pub(super) fn is_flushed(&self) -> bool {
         !self.unflushed
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.full
     }
 
     /// Bytes of replies that wait, or have been written with a reply behind them that waits.
@@ -52,6 +58,12 @@ impl Outgoing {
 
     /// Gives `stream` what is here.
     pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>, stream: &mut BoxStream) -> Poll<io::Result<()>> {
+        let flushed = self.poll_write(cx, stream);
+        self.full = flushed.is_pending();
+        flushed
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>, stream: &mut BoxStream) -> Poll<io::Result<()>> {
         self.unflushed |= self.len() > 0;
         while self.len() > 0 {
             match Pin::new(&mut *stream).poll_write(cx, &self.bytes[self.written..]) {

@@ -190,6 +190,11 @@ impl WebSocket {
         self.out.len() == 0 && self.out.is_flushed()
     }
 
+    /// Whether the stream had no room for all that it was given last.
+    pub(crate) fn is_full(&self) -> bool {
+        self.out.is_full()
+    }
+
     /// How much waits to be flushed.
     pub(crate) fn waiting(&self) -> usize {
         self.out.len()
