@@ -452,7 +452,7 @@ impl<T> Endpoint<T> {
             (false, true) => Action::Renewed,
             (false, false) => Action::Resumed,
         });
-        self.touch(now);
+        self.used(now);
         if beats {
             self.heartbeat_starts(now);
         }

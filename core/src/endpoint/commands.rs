@@ -284,7 +284,7 @@ impl<T> Endpoint<T> {
             self.transport_used = self.link == Link::Up && !self.outbox.is_held();
         }
         if let Role::Client(_) = self.role {
-            self.touch(now);
+            self.used(now);
             self.consider_telling(now);
         }
     }

@@ -39,7 +39,7 @@ impl<T> Endpoint<T> {
     pub(super) fn expect_pong(&mut self, now: Instant) {
         let Some(client) = self.as_client() else { return };
         let timeout = client.pong_timeout();
-        if client.ping.is_some() {
+        if client.ping.is_some() && self.link == Link::Up {
             self.timers.set(Timer::Pong, now, timeout);
         }
     }

@@ -254,7 +254,7 @@ impl<T> Endpoint<T> {
         if let Some(action) = self.actions.pop_front() {
             return Some(action);
         }
-        let room = self.has_room_for_answer() || (self.outbox_takes_more() && self.owed.is_batch_in_queue());
+        let room = self.has_room_for_answer() || (self.outbox_takes(0) && self.owed.is_batch_in_queue());
         let queued = self.owed.start_next(self.concurrency(), room)?;
         Some(Action::Serve(Request {
             method: Cow::Owned(String::from(queued.method)),
@@ -330,16 +330,22 @@ impl<T> Endpoint<T> {
     }
 
     fn outbox_has_room(&self) -> bool {
-        let (messages, bytes) = self.outbox.ahead_of_answers();
-        let limits = self.limits();
-        messages < limits.outbox_messages && bytes.saturating_add(self.owed.batch_bytes()) < limits.outbox_bytes
+        self.outbox_takes(self.owed.batch_bytes())
     }
 
-    /// Whether there is room but for the answers that wait for the rest of their batch.
-    fn outbox_takes_more(&self) -> bool {
-        let (messages, bytes) = self.outbox.ahead_of_answers();
+    /// Whether there is room for answers, beside `more` bytes of others.
+    fn outbox_takes(&self, more: usize) -> bool {
+        self.fits_outbox(self.outbox.messages(), self.outbox.bytes(), more) || self.fits_behind_kept_calls(more)
+    }
+
+    #[cold]
+    fn fits_behind_kept_calls(&self, more: usize) -> bool {
+        self.outbox.ahead_of_answers().is_some_and(|(messages, bytes)| self.fits_outbox(messages, bytes, more))
+    }
+
+    fn fits_outbox(&self, messages: usize, bytes: usize, more: usize) -> bool {
         let limits = self.limits();
-        messages < limits.outbox_messages && bytes < limits.outbox_bytes
+        messages < limits.outbox_messages && bytes.saturating_add(more) < limits.outbox_bytes
     }
 
     /// Whether a request may start: there must be room for its answer, so that a peer that does not take answers gets no more work done.
@@ -348,14 +354,18 @@ impl<T> Endpoint<T> {
     /// waits for may be this very answer, which a handler of its has called for. So there is a reserve, for who has written all that there is, or has too many requests
     /// itself.
     fn has_room_for_answer(&self) -> bool {
+        self.outbox_has_room() || self.has_reserve()
+    }
+
+    #[cold]
+    fn has_reserve(&self) -> bool {
         let limits = self.limits();
         let reserve = limits.in_flight.saturating_add(limits.outbox_messages.saturating_mul(2));
         let reserve_bytes = limits.outbox_bytes.saturating_add(limits.queued_bytes);
-        self.outbox_has_room()
-            || (self.outbox.keep() == Keep::All
-                && (self.outbox.has_written_all() || !self.has_room_for_requests())
-                && self.outbox.messages() < reserve
-                && self.outbox.bytes() < reserve_bytes)
+        self.outbox.keep() == Keep::All
+            && (self.outbox.has_written_all() || !self.has_room_for_requests())
+            && self.outbox.messages() < reserve
+            && self.outbox.bytes() < reserve_bytes
     }
 
     /// Whether fewer requests of the peer are in flight than may be.

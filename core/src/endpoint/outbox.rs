@@ -109,11 +109,12 @@ impl Outbox {
         self.log.bytes()
     }
 
-    /// Messages that stand before an answer that comes now, and their bytes: not those that are only kept to be sent again if need be, while nobody acknowledges them.
-    pub(super) fn ahead_of_answers(&self) -> (usize, usize) {
+    /// Messages that go before an answer that comes now, and their bytes, where those are not all: calls that are kept only to be sent again, if need be, are
+    /// acknowledged by nothing but the end of their request, and may be waited for by what the answer is for.
+    pub(super) fn ahead_of_answers(&self) -> Option<(usize, usize)> {
         match self.keep {
-            Keep::Calls => (self.log.len() - self.unsent.index(), self.log.bytes() - self.unsent.offset()),
-            Keep::Nothing | Keep::All => (self.log.len(), self.log.bytes()),
+            Keep::Calls => Some((self.log.len() - self.unsent.index(), self.log.bytes() - self.unsent.offset())),
+            Keep::Nothing | Keep::All => None,
         }
     }
 

@@ -88,7 +88,7 @@ impl<T> Endpoint<T> {
             server.watch = watch;
             self.timers.clear(Timer::Watchdog);
             self.timers.clear(Timer::Probe);
-            self.touch(now);
+            self.heard(now);
         }
     }
 
@@ -322,7 +322,7 @@ impl<T> Endpoint<T> {
                 None => server.watch = server.watch.or(Some(SILENCE_WITHOUT_INTERVAL)),
             }
         }
-        self.touch(now);
+        self.heard(now);
         if let Some(received) = received
             && self.outbox.acknowledge(received).is_err()
         {
@@ -368,7 +368,7 @@ impl<T> Endpoint<T> {
     pub(super) fn probe_unanswered(&mut self, now: Instant) {
         if self.is_deaf() {
             // The pong may lie unread.
-            self.touch(now);
+            self.heard(now);
         } else {
             // What is still queued would be lost in a transport that is given up.
             self.outbox.hold();

@@ -34,7 +34,7 @@ impl<T> Endpoint<T> {
             Timer::Connect => self.hang_up(Close::NORMAL),
             Timer::Retry => self.dial(now),
             Timer::GiveUp => self.finish(Close::NORMAL, CloseReason::GaveUp),
-            Timer::Idle if self.is_deaf() => self.touch(now),
+            Timer::Idle if self.is_deaf() => self.used(now),
             Timer::Pong if self.is_deaf() => self.expect_pong(now),
             Timer::Idle | Timer::Pong => {
                 self.outbox.hold();
@@ -64,14 +64,6 @@ impl<T> Endpoint<T> {
 
     /// Something came from the peer: it lives, although the answer to a ping may stand behind much else.
     pub(super) fn heard(&mut self, now: Instant) {
-        self.touch(now);
-        if let (Role::Client(_), Link::Up) = (&self.role, self.link) {
-            self.expect_pong(now);
-        }
-    }
-
-    /// A frame went one way or the other.
-    pub(super) fn touch(&mut self, now: Instant) {
         self.clock = now;
         match &mut self.role {
             Role::Server(server) => {
@@ -82,13 +74,21 @@ impl<T> Endpoint<T> {
                     self.timers.clear(Timer::Probe);
                 }
             }
-            Role::Client(client) => {
-                if let Some(idle) = client.config.idle_timeout
-                    && self.link == Link::Up
-                {
-                    self.timers.set(Timer::Idle, now, idle);
-                }
+            Role::Client(_) => {
+                self.used(now);
+                self.expect_pong(now);
             }
+        }
+    }
+
+    /// A frame of a client's went one way or the other.
+    pub(super) fn used(&mut self, now: Instant) {
+        self.clock = now;
+        if let Role::Client(client) = &self.role
+            && let Some(idle) = client.config.idle_timeout
+            && self.link == Link::Up
+        {
+            self.timers.set(Timer::Idle, now, idle);
         }
     }
 }
