@@ -1,5 +1,5 @@
 //! Two endpoints and their applications, which wait for each other: no more than they have to.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "in a test a panic is the failure")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::wildcard_enum_match_arm, reason = "in a test a panic is the failure")]
 
 use bowline_core::{
     Action, Call, CallOutcome, ClientConfig, Dialect, Endpoint, InFlight, Instant, Json, Limits, Outcome, Received, Request, Responder,
@@ -99,7 +99,8 @@ impl Both {
                     let (_, responder) = self.asking.remove(at);
                     self.server.respond(self.at(), responder, Outcome::Empty);
                 }
-                _ => {}
+                Action::Opened | Action::Resumed | Action::Lost | Action::HangUp(_) => {}
+                other => panic!("{other:?}"),
             }
         }
         while let Some(action) = self.client.poll_action() {
@@ -117,7 +118,8 @@ impl Both {
                     assert_eq!(self.server.handle_attached(self.at()), None);
                     self.fresh = true;
                 }
-                _ => {}
+                Action::Opened | Action::Resumed | Action::Lost => {}
+                other => panic!("{other:?}"),
             }
         }
         any

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "in a test a panic is the failure")]
 
 use async_channel::{Receiver, Sender, unbounded};
-use bowline::{CloseReason, ErrorObject, Handler, HandlerError, PathOptions, Router, Runtime, ServerLimits, Session, Transaction};
+use bowline::{CloseReason, ErrorObject, Handler, HandlerError, Limits, PathOptions, Router, Runtime, ServerLimits, Session, Transaction};
 use bowline_tests::sockets::{Over, Peer, Rig, masked_frame, on_smol_in_one_thread, on_tokio_in_one_thread, soon, until};
 use serde_json::json;
 use std::io::{self, Write};
@@ -168,6 +168,11 @@ async fn a_bound_of_zero_is_refused(runtime: impl Runtime) {
     let options = PathOptions::new().max_message_size(0);
     let refused = runtime.server().path_with("/rpc", options, echo()).build().unwrap_err();
     assert!(refused.kind() == io::ErrorKind::InvalidInput && refused.to_string().contains("`max_message_size` of `/rpc`"), "{refused}");
+    let none = Limits { calls: 0, ..Limits::default() };
+    let refused = runtime.server().path_with("/", PathOptions::new().limits(none.clone()), echo()).build().unwrap_err();
+    assert!(refused.to_string().contains("`calls` of `/`"), "{refused}");
+    let refused = runtime.client("ws://127.0.0.1:1/").limits(none).connect().await.unwrap_err();
+    assert_eq!(refused.to_string(), "the limit `calls` is zero: no session could do anything");
 }
 
 bowline_tests::both![

@@ -53,7 +53,7 @@ impl<R: Runtime> Runtime for Resolved<R> {
         match address.ip() {
             DARK => pending().await,
             SHUT => Err(io::ErrorKind::ConnectionRefused.into()),
-            _ => self.runtime.connect(address).await,
+            IpAddr::V4(_) | IpAddr::V6(_) => self.runtime.connect(address).await,
         }
     }
 }

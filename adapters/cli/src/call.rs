@@ -22,7 +22,7 @@ pub(crate) struct Call {
 
 /// Send a notification, which nobody answers
 ///
-/// Ends once the notification has been written to the connection.
+/// Ends once the notification has been written to the connection. Whether the server gets it is not known: who has to know that uses `bowline call`.
 #[derive(Args, Debug)]
 #[command(after_help = EXIT_CODES)]
 pub(crate) struct Notify {

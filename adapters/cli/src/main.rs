@@ -85,5 +85,8 @@ fn run(threads: Threads, command: impl Future<Output = Result<(), Failure>>) -> 
         }
     };
     let runtime = builder.enable_all().build().map_err(|error| Failure::Other(format!("cannot start the runtime: {error}")))?;
-    runtime.block_on(command)
+    let ended = runtime.block_on(command);
+    // A name that is still being looked up is not waited for.
+    runtime.shutdown_background();
+    ended
 }

@@ -117,7 +117,11 @@ impl Resume {
         if self.keeps_session() { builder } else { builder.close_message() }
     }
 
+    /// Tells which session it is, if that is asked for, and if it is not the one that was asked for.
     pub(crate) fn print(&self, id: Option<&SessionId>) {
+        if self.session.is_some() && self.session.as_ref() != id {
+            say("note: the session of --session has ended on the server; this is a new one");
+        }
         match id {
             Some(id) if self.print_session => say(&format!("session {}", id.reveal())),
             None if self.print_session => say("no session: the server knows none"),

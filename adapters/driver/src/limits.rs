@@ -1,7 +1,21 @@
 use crate::metrics::Occupancy;
+use bowline_core::Limits;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
+
+/// The name of a bound with which no session could do anything.
+pub(crate) fn zero_limit(limits: &Limits) -> Option<&'static str> {
+    let all = [
+        (limits.message_bytes, "max_message_size"),
+        (limits.outbox_messages, "outbox_messages"),
+        (limits.outbox_bytes, "outbox_bytes"),
+        (limits.in_flight, "in_flight"),
+        (limits.queued_bytes, "queued_bytes"),
+        (limits.calls, "calls"),
+    ];
+    all.into_iter().find_map(|(bound, name)| (bound == 0).then_some(name))
+}
 
 /// Counts those inside, and lets no more in than `max`.
 pub(crate) struct Gate {

@@ -91,7 +91,10 @@ fn unread(in_force: &InForce, answer: usize, message: usize) -> Vec<(usize, &'st
         (TASK, "a task"),
         (READ + 2 * message, "a message that is read"),
         // A peer without room for answers may still send as much as its own buffer holds, and the message that fills it: `Patience::Waiting` of the core.
-        (limits.queued_bytes + limits.outbox_bytes + limits.message_bytes + message, "queued_bytes, outbox_bytes, message_bytes and a message"),
+        (
+            limits.queued_bytes + limits.outbox_bytes + limits.message_bytes + message,
+            "queued_bytes, outbox_bytes, message_bytes and a message",
+        ),
         ((2 * limits.in_flight + limits.outbox_messages) * ENTRY, "in_flight"),
         (limits.outbox_bytes + answer, "outbox_bytes and an answer"),
         (WRITE_BUFFER + answer, "a write buffer and an answer"),

@@ -129,7 +129,10 @@ fn progress_bar(requests: u64, duration: Option<Duration>) -> ProgressBar {
     }
 }
 
-/// Shows how far the measurement has come, and ends it on Ctrl-C. Dropped, it takes its bar away.
+/// The exit code of a program that Ctrl-C has ended.
+const INTERRUPTED: i32 = 130;
+
+/// Shows how far the measurement has come, and ends it on Ctrl-C, at the second one at once. Dropped, it takes its bar away.
 async fn watch(bar: ProgressBar, quota: Arc<Quota>) {
     let since = Instant::now();
     let mut ticks = tokio::time::interval(Duration::from_millis(100));
@@ -144,6 +147,11 @@ async fn watch(bar: ProgressBar, quota: Arc<Quota>) {
             pressed = tokio::signal::ctrl_c() => {
                 if pressed.is_ok() {
                     quota.end();
+                    drop(bar);
+                    // What is under way ends first, unless somebody is in a hurry.
+                    if tokio::signal::ctrl_c().await.is_ok() {
+                        std::process::exit(INTERRUPTED);
+                    }
                 }
                 return;
             }

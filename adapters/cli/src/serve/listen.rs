@@ -83,11 +83,26 @@ pub(super) async fn bind(
 
 /// Why the server cannot listen there, and what helps.
 fn why_not(listen: &str, error: &io::Error) -> String {
-    let advice = [
-        (io::ErrorKind::AddrInUse, "another program has this port; stop it, or take another port: --listen 127.0.0.1:0 finds a free one"),
-        (io::ErrorKind::PermissionDenied, "this port is not for everybody; take one above 1023"),
-        (io::ErrorKind::AddrNotAvailable, "no network interface of this machine has this address; try 127.0.0.1, or 0.0.0.0 for all"),
-    ];
+    let in_file_system = listen.starts_with("unix:");
+    let advice = if in_file_system {
+        [
+            (io::ErrorKind::AddrInUse, "another program listens there, or the path is a file of another kind; take another path"),
+            (
+                io::ErrorKind::PermissionDenied,
+                "you may not create a file there; take a directory that is yours, as unix:/run/user/…, unix:/tmp/…",
+            ),
+            (io::ErrorKind::NotFound, "the directory of the path is missing; create it first"),
+        ]
+    } else {
+        [
+            (
+                io::ErrorKind::AddrInUse,
+                "another program has this port; stop it, or take another port: --listen 127.0.0.1:0 finds a free one",
+            ),
+            (io::ErrorKind::PermissionDenied, "this port is not for everybody; take one above 1023"),
+            (io::ErrorKind::AddrNotAvailable, "no network interface of this machine has this address; try 127.0.0.1, or 0.0.0.0 for all"),
+        ]
+    };
     let advice = advice.into_iter().find(|(kind, _)| *kind == error.kind());
     let advice = advice.map_or("an address is HOST:PORT, as in 127.0.0.1:8888 or [::1]:8888, or unix:/PATH", |(_, advice)| advice);
     format!("cannot listen on {listen}: {error}\n{advice}")

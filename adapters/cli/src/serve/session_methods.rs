@@ -5,12 +5,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::time::Duration;
 
+const LONGEST_GRACE: Duration = Duration::from_secs(3600);
+
 pub(super) fn add_to(router: Router) -> Router {
     router
         .method_with("count", async |(), cx: Context| Ok::<_, ErrorObject>(Count::next(&cx)))
         .method_with("whoami", async |(), cx: Context| Ok::<_, ErrorObject>(WhoAmI::new(&cx)))
         .method_with("set-grace", async |grace: Grace, cx: Context| {
-            cx.session().set_reconnection_timeout(Duration::from_millis(grace.ms));
+            // Sessions of clients that never come back would fill the server.
+            cx.session().set_reconnection_timeout(Duration::from_millis(grace.ms).min(LONGEST_GRACE));
             Ok::<_, ErrorObject>(json!({"ok": true}))
         })
         .method_with("close-me", async |(), cx: Context| {

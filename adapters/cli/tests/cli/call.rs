@@ -95,6 +95,13 @@ fn a_session_can_be_left_and_taken_up_again() {
 }
 
 #[test]
+fn who_comes_back_to_a_session_that_has_ended_is_told() {
+    let server = Server::start(&[]);
+    let ended = run(&["call", "--session", "00000000-0000-4000-8000-000000000001", &server.url("/demo"), "count"]).expect_code(0);
+    assert_eq!(ended.stderr.trim(), "note: the session of --session has ended on the server; this is a new one");
+}
+
+#[test]
 fn a_notification_is_silent() {
     let server = Server::start(&[]);
     let ended = run(&["notify", &server.url("/demo"), "no-such-method"]).expect_code(0);

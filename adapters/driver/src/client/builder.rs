@@ -4,7 +4,7 @@ use super::handshake::{is_own, shake_hands};
 use super::target::Target;
 use crate::connection::{ConnectError, ConnectionEvent, Dial, EventHook, Hub};
 use crate::handler::{Dispatch, IntoDispatch, Router, Service};
-use crate::limits::Gate;
+use crate::limits::{Gate, zero_limit};
 use crate::registry::Errors;
 use crate::runtime::Runtime;
 use crate::session::{Attributes, Place, Session, Shared};
@@ -182,6 +182,9 @@ impl<R: Runtime> ClientBuilder<R> {
     /// See [`ConnectError`].
     pub async fn connect(self) -> Result<Client, ConnectError> {
         let Self { runtime, url, label, headers, dispatch, hook, tls, config } = self;
+        if let Some(name) = zero_limit(&config.limits) {
+            return Err(ConnectError::InvalidLimit(name));
+        }
         let max_message = config.limits.message_bytes;
         let target = Target::parse(&url)?;
         let connector = target.secure.then(|| tls.connector(&target.host)).transpose()?;

@@ -77,23 +77,27 @@ fn check(bytes: &[u8], key: &str) -> Result<Option<usize>, ConnectError> {
         Err(error) => return Err(wrong(error.to_string())),
     };
     let status = response.code.and_then(|code| StatusCode::from_u16(code).ok()).ok_or_else(|| wrong("a status is missing".into()))?;
+    if status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS {
+        // The answer comes behind it (RFC 9110 section 15.2).
+        return Ok(check(&bytes[length..], key)?.map(|behind| length + behind));
+    }
     if status != StatusCode::SWITCHING_PROTOCOLS {
         return Err(ConnectError::Status(status));
     }
-    let header = |name: &str| {
-        let found = response.headers.iter().find(|header| header.name.eq_ignore_ascii_case(name));
-        found.and_then(|header| std::str::from_utf8(header.value).ok()).map(str::trim)
+    // A header may stand in several lines (RFC 9110 section 5.3).
+    let lines = |name: &'static str| {
+        let named = response.headers.iter().filter(move |header| header.name.eq_ignore_ascii_case(name));
+        named.filter_map(|header| std::str::from_utf8(header.value).ok()).map(str::trim)
     };
-    let has_token =
-        |name: &str, token: &str| header(name).is_some_and(|value| value.split(',').any(|part| part.trim().eq_ignore_ascii_case(token)));
+    let has_token = |name, token: &str| lines(name).flat_map(|line| line.split(',')).any(|part| part.trim().eq_ignore_ascii_case(token));
     if !has_token("upgrade", "websocket") || !has_token("connection", "upgrade") {
         return Err(wrong("the connection was not upgraded".into()));
     }
-    if header("sec-websocket-accept") != Some(accept_key(key).as_str()) {
+    if !lines("sec-websocket-accept").eq([accept_key(key).as_str()]) {
         return Err(wrong("the key is not answered".into()));
     }
     for unasked in ["sec-websocket-extensions", "sec-websocket-protocol"] {
-        if header(unasked).is_some_and(|value| !value.is_empty()) {
+        if lines(unasked).any(|value| !value.is_empty()) {
             return Err(wrong(format!("{unasked} was not asked for")));
         }
     }
@@ -114,6 +118,11 @@ mod tests {
             assert!(check(&GOOD.as_bytes()[..cut], KEY).unwrap().is_none(), "{cut}");
         }
         assert_eq!(check(format!("{GOOD}\u{1}").as_bytes(), KEY).unwrap(), Some(GOOD.len()));
+        let lines = GOOD.replacen("connection: upgrade", "Connection: keep-alive\r\nConnection: Upgrade", 1);
+        assert_eq!(check(lines.as_bytes(), KEY).unwrap(), Some(lines.len()));
+        let late = format!("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n{GOOD}");
+        assert_eq!(check(&late.as_bytes()[..40], KEY).unwrap(), None);
+        assert_eq!(check(late.as_bytes(), KEY).unwrap(), Some(late.len()));
     }
 
     #[test]

@@ -10,6 +10,8 @@ use std::io;
 pub enum ConnectError {
     /// The address is none that can be connected to.
     InvalidUrl(String),
+    /// This bound is zero: no session could do anything.
+    InvalidLimit(&'static str),
     /// The host's name does not resolve, or nobody answers there.
     Unreachable(io::Error),
     /// There is no trust between the two sides, or one does not speak TLS: what is wrong, and what helps.
@@ -41,6 +43,7 @@ impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::InvalidUrl(why) => write!(f, "invalid address: {why}"),
+            Self::InvalidLimit(name) => write!(f, "the limit `{name}` is zero: no session could do anything"),
             Self::Unreachable(error) => write!(f, "cannot reach the server: {error}"),
             Self::Tls(why) => write!(f, "no secure connection: {why}"),
             Self::Status(status) => write!(f, "the server answered the handshake with HTTP status {status}"),
@@ -63,6 +66,7 @@ impl Error for ConnectError {
             Self::Unreachable(error) => Some(error),
             Self::Refused(error) => Some(error),
             Self::InvalidUrl(_)
+            | Self::InvalidLimit(_)
             | Self::Tls(_)
             | Self::Status(_)
             | Self::Handshake(_)

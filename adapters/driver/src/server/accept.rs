@@ -204,7 +204,7 @@ async fn read_head(stream: &mut BoxStream, max: usize, caller: &Caller) -> io::R
 fn admit<R: Runtime>(serving: &Serving<R>, head: &RequestHead) -> Result<(Arc<ServedPath>, Attributes, Response<String>), Refusal> {
     let path = find(&serving.paths, head.path()).ok_or(StatusCode::NOT_FOUND)?;
     let key = head::websocket_key(head)?;
-    if !origin::is_allowed(&path.origins, head.host(), head.origin()) {
+    if !origin::is_allowed(&path.origins, head.host(), head.origin(), head.is_tls()) {
         return Err(StatusCode::FORBIDDEN.into());
     }
     let mut attributes = Attributes::default();

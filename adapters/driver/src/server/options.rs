@@ -1,3 +1,4 @@
+use crate::limits::zero_limit;
 use crate::registry::Errors;
 use bowline_core::{Dialect, Limits, ServerConfig};
 use http::HeaderName;
@@ -118,16 +119,7 @@ impl PathOptions {
 
     /// The name of a bound with which no session could do anything.
     pub(super) fn zero(&self) -> Option<&'static str> {
-        let limits = &self.config.limits;
-        let all = [
-            (self.max_sessions, "max_sessions"),
-            (limits.message_bytes, "max_message_size"),
-            (limits.outbox_messages, "outbox_messages"),
-            (limits.outbox_bytes, "outbox_bytes"),
-            (limits.in_flight, "in_flight"),
-            (limits.queued_bytes, "queued_bytes"),
-        ];
-        all.into_iter().find_map(|(bound, name)| (bound == 0).then_some(name))
+        if self.max_sessions == 0 { Some("max_sessions") } else { zero_limit(&self.config.limits) }
     }
 }
 

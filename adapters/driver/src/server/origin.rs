@@ -1,12 +1,15 @@
 //! Which web pages may connect (PROTOCOL 9).
 
-/// Whether a request with these `Host` and `Origin` headers may come in. With none `allowed`, only pages of the same host and port may.
-pub(super) fn is_allowed(allowed: &[Box<str>], host: Option<&str>, origin: Option<&str>) -> bool {
+/// Whether a request with these `Host` and `Origin` headers may come in. With none `allowed`, only pages of the same host and port may; on a listener `with_tls`, those
+/// that came over TLS themselves.
+pub(super) fn is_allowed(allowed: &[Box<str>], host: Option<&str>, origin: Option<&str>, with_tls: bool) -> bool {
     // Only browsers send it, and what is not a browser could send anything.
     let Some(origin) = origin else { return true };
     let origin = Origin::parse(origin);
     if allowed.is_empty() {
-        return host.is_some_and(|host| Origin { scheme: None, ..Origin::parse(host) }.matches(&origin));
+        // Without TLS here, there may be some before us.
+        let scheme = with_tls.then_some("https");
+        return host.is_some_and(|host| Origin { scheme, ..Origin::parse(host) }.matches(&origin));
     }
     allowed.iter().any(|entry| &**entry == "*" || Origin::parse(entry).matches(&origin))
 }
@@ -83,9 +86,18 @@ mod tests {
             ("example.com", Some("null"), false),
             ("example.com", Some(""), false),
         ] {
-            assert_eq!(is_allowed(&[], Some(host), origin), expected, "{host} {origin:?}");
+            assert_eq!(is_allowed(&[], Some(host), origin, false), expected, "{host} {origin:?}");
         }
-        assert!(!is_allowed(&[], None, Some("http://example.com")));
+        assert!(!is_allowed(&[], None, Some("http://example.com"), false));
+        for (host, origin, expected) in [
+            ("example.com", Some("https://example.com"), true),
+            ("example.com", Some("http://example.com"), false),
+            ("example.com", Some("http://example.com:443"), false),
+            ("example.com:8443", Some("https://example.com:8443"), true),
+            ("example.com:8443", None, true),
+        ] {
+            assert_eq!(is_allowed(&[], Some(host), origin, true), expected, "{host} {origin:?}");
+        }
     }
 
     #[test]
@@ -100,7 +112,7 @@ mod tests {
             (list(&["a.org:8080"]), "https://a.org:8080", true),
             (list(&["https://a.org"]), "https://host", false),
         ] {
-            assert_eq!(is_allowed(&allowed, Some("host"), Some(origin)), expected, "{allowed:?} {origin}");
+            assert_eq!(is_allowed(&allowed, Some("host"), Some(origin), false), expected, "{allowed:?} {origin}");
         }
     }
 }
