@@ -645,7 +645,8 @@ impl Harness {
         let has_reserve = !self.endpoint.is_resumable()
             || (usage.outbox_messages < limits.in_flight + 2 * limits.outbox_messages
                 && usage.outbox_bytes < limits.outbox_bytes + limits.queued_bytes);
-        if self.held.is_empty() && all_written && has_reserve {
+        let is_empty = self.line == Line::Up && !self.stalled && usage.outbox_messages == 0;
+        if self.held.is_empty() && (is_empty || (all_written && has_reserve)) {
             assert_eq!(usage.in_flight, 0, "requests wait, and for nothing: {usage:?} {limits:?}");
         }
         assert_eq!((self.closed, self.endpoint.is_open() && self.closed), (self.endpoint.is_closed(), false));
