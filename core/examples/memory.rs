@@ -85,15 +85,21 @@ impl Side {
 
     /// After each input: takes the actions, then the frames, which it returns.
     fn settle(&mut self, now: Instant, log: &mut Vec<String>) -> Vec<String> {
-        self.act(now, log);
         let mut frames = Vec::new();
-        let mut frame = Vec::new();
-        while self.endpoint.poll_transmit(&mut frame).is_some() {
-            let text = String::from_utf8(std::mem::take(&mut frame)).expect("a frame is text");
-            self.say(now, log, &format!("sends {text}"));
-            frames.push(text);
+        loop {
+            self.act(now, log);
+            let before = frames.len();
+            let mut frame = Vec::new();
+            while self.endpoint.poll_transmit(&mut frame).is_some() {
+                let text = String::from_utf8(std::mem::take(&mut frame)).expect("a frame is text");
+                self.say(now, log, &format!("sends {text}"));
+                frames.push(text);
+            }
+            // What was written may have made room for a request that waits.
+            if frames.len() == before {
+                return frames;
+            }
         }
-        frames
     }
 }
 

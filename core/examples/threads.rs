@@ -234,8 +234,18 @@ impl Server {
 }
 
 impl State {
-    /// After each input: does what the endpoint asks for, until there is nothing more.
+    /// After each input: does what the endpoint asks for, until there is nothing more. What was written may have made room for a request that waits.
     fn settle(&mut self, server: &Server, session: &Arc<Session>) {
+        loop {
+            self.act(server, session);
+            if !self.write() {
+                break;
+            }
+        }
+        session.changed.notify_all();
+    }
+
+    fn act(&mut self, server: &Server, session: &Arc<Session>) {
         while let Some(action) = self.endpoint.poll_action() {
             let now = server.now();
             match action {
@@ -268,22 +278,24 @@ impl State {
                 Action::Renewed | Action::Dial { .. } | Action::ConnectFailed { .. } => {}
             }
         }
-        self.write();
-        session.changed.notify_all();
     }
 
-    /// Writes the frames that are to go out. What a transport does not take stays in the endpoint.
-    fn write(&mut self) {
+    /// Writes the frames that are to go out. What a transport does not take stays in the endpoint. Returns whether there was any.
+    fn write(&mut self) -> bool {
         let mut frame = Vec::new();
+        let mut any = false;
         while let Some(transport) = &mut self.transport
             && self.endpoint.poll_transmit(&mut frame).is_some()
         {
             let text = String::from_utf8(std::mem::take(&mut frame)).unwrap_or_default();
             if transport.socket.send(Message::text(text)).is_err() {
                 // The reading thread sees the end of the connection, and says that it is lost.
-                return transport.cut();
+                transport.cut();
+                return false;
             }
+            any = true;
         }
+        any
     }
 
     /// The application. Its requests come one after the other; one that takes long would be given to a thread of its own, with its responder.

@@ -266,7 +266,8 @@ impl<T> Endpoint<T> {
 
     /// Appends the payload of one text frame to `out` and returns its length, never zero; `None` when there is nothing to write now.
     ///
-    /// Take a frame only when the transport has room: what is not taken stays in the endpoint, within its bounds.
+    /// Take a frame only when the transport has room: what is not taken stays in the endpoint, within its bounds. Afterwards ask
+    /// [`poll_action`](Self::poll_action) again: a request that waited for room may have found it.
     pub fn poll_transmit(&mut self, out: &mut Vec<u8>) -> Option<usize> {
         if !self.wants_write() {
             return None;

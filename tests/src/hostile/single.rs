@@ -11,7 +11,7 @@ use crate::raw::checked_frame;
 use arbitrary::Arbitrary;
 use bowline_core::{
     Action, Call, CallId, ClientConfig, Close, CloseReason, Dialect, Endpoint, ErrorObject, FirstConnect, InFlight, Instant, Json, Limits,
-    Outcome, Received, Reconnect, Request, Responder, ServerConfig, SessionId,
+    Outcome, Received, Reconnect, Request, Responder, ServerConfig, SessionId, Usage,
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -626,6 +626,23 @@ impl Harness {
         assert_eq!(self.state(), before, "misuse has changed something");
     }
 
+    /// Requests wait only for something that can come.
+    fn check_waits(&self, usage: &Usage) {
+        if usage.in_flight == 0 || !self.held.is_empty() || self.line != Line::Up || self.stalled {
+            return;
+        }
+        assert_ne!(usage.outbox_messages, 0, "requests wait, and for nothing: {usage:?}");
+        // What is kept is not written before it is known what the peer has of it.
+        let all_written = usage.outbox_messages == usage.unacknowledged && !self.state().contains("held: true");
+        let limits = &self.limits;
+        let has_reserve = usage.outbox_messages < limits.in_flight + 2 * limits.outbox_messages
+            && usage.outbox_bytes < limits.outbox_bytes + limits.queued_bytes;
+        assert!(
+            !all_written || (self.endpoint.is_resumable() && !has_reserve),
+            "requests wait, although all was written: {usage:?} {limits:?}"
+        );
+    }
+
     fn check(&mut self) {
         let usage = self.endpoint.usage();
         let limits = &self.limits;
@@ -640,15 +657,7 @@ impl Harness {
         assert!(usage.outbox_messages <= 2 * limits.outbox_messages + limits.in_flight + in_flight, "{usage:?} {limits:?}");
         assert!(usage.unacknowledged <= usage.outbox_messages);
         assert_eq!(usage.actions, 0);
-        // A client writes nothing before its `connect` is answered, but has what it has kept.
-        let all_written = self.endpoint.is_attached() && !self.stalled && usage.outbox_messages == usage.unacknowledged;
-        let has_reserve = !self.endpoint.is_resumable()
-            || (usage.outbox_messages < limits.in_flight + 2 * limits.outbox_messages
-                && usage.outbox_bytes < limits.outbox_bytes + limits.queued_bytes);
-        let is_empty = self.line == Line::Up && !self.stalled && usage.outbox_messages == 0;
-        if self.held.is_empty() && (is_empty || (all_written && has_reserve)) {
-            assert_eq!(usage.in_flight, 0, "requests wait, and for nothing: {usage:?} {limits:?}");
-        }
+        self.check_waits(&usage);
         assert_eq!((self.closed, self.endpoint.is_open() && self.closed), (self.endpoint.is_closed(), false));
         if self.closed {
             assert_eq!((self.line, self.endpoint.poll_timeout()), (Line::Down, None), "something goes on after the end");
