@@ -1,7 +1,6 @@
 use futures_io::{AsyncRead, AsyncWrite};
 use std::fmt;
 use std::io;
-use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -19,7 +18,8 @@ impl<S, F> ReadinessStream<S, F>
 where
     F: FnMut(&mut Context<'_>) -> Poll<io::Result<()>>,
 {
-    /// `poll_readable` wakes the task once `stream` has something to read, or its end, that came before or after it was asked; it may be ready at once, and for nothing.
+    /// `poll_readable` is asked again until it is ready. It is ready, and wakes the task, once `stream` has something to read, or its end, that came before or after it
+    /// was asked; it may be ready at once, and for nothing.
     pub fn new(stream: S, poll_readable: F) -> Self {
         Self { stream, poll_readable, drained: false }
     }
@@ -31,9 +31,10 @@ where
     F: FnMut(&mut Context<'_>) -> Poll<io::Result<()>> + Unpin,
 {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
-        // Only once: whoever is woken reads, whether it was for this or not.
-        if mem::take(&mut self.drained) {
+        // Asked until it is ready, it has been told of what it woke for, and is not ready for that once more when the next message is waited for.
+        if self.drained {
             ready!((self.poll_readable)(cx))?;
+            self.drained = false;
         }
         let read = ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
         self.drained = read < buf.len();
@@ -83,10 +84,10 @@ mod tests {
 
     #[test]
     fn a_read_that_was_not_filled_is_followed_by_a_wait() {
-        let asked = Cell::new(0);
+        let (asked, readable) = (Cell::new(0), Cell::new(false));
         let poll_readable = |_: &mut Context<'_>| {
             asked.set(asked.get() + 1);
-            Poll::Pending
+            if readable.get() { Poll::Ready(Ok(())) } else { Poll::Pending }
         };
         let mut stream = ReadinessStream::new(Five(0), poll_readable);
         let mut cx = Context::from_waker(Waker::noop());
@@ -97,6 +98,9 @@ mod tests {
         assert_eq!(read(&mut [0; 5]), (Some(5), 1), "it need not wait to be read first");
         assert_eq!(read(&mut [0; 8]), (Some(5), 2), "what filled the buffer may have left something");
         assert_eq!((asked.get(), read(&mut [0; 8]), asked.get()), (0, (None, 2), 1), "what did not has left nothing");
-        assert_eq!((read(&mut [0; 5]), asked.get()), ((Some(5), 3), 1), "whoever is woken reads");
+        assert_eq!((read(&mut [0; 8]), asked.get()), ((None, 2), 2), "who is woken for something else waits on");
+        readable.set(true);
+        assert_eq!((read(&mut [0; 5]), asked.get()), ((Some(5), 3), 3));
+        assert_eq!((read(&mut [0; 5]), asked.get()), ((Some(5), 4), 3));
     }
 }
