@@ -26,8 +26,12 @@ struct Both {
     rate: Option<usize>,
     /// Handlers of the server that work, and until when.
     working: Vec<(u64, Responder)>,
-    /// Those that have asked the client.
-    asking: Vec<(u32, Responder)>,
+    /// Those that have asked the client, and how often they will do it again.
+    asking: Vec<(u32, Responder, usize)>,
+    /// How often each asks before it answers.
+    questions: usize,
+    /// What the client answers to that.
+    confirmation: Json<'static>,
     /// Those that end when the test says so.
     busy: Vec<Responder>,
     asked: u32,
@@ -49,6 +53,8 @@ impl Both {
             rate: None,
             working: Vec::new(),
             asking: Vec::new(),
+            questions: 1,
+            confirmation: text(0),
             busy: Vec::new(),
             asked: 0,
             callbacks: Vec::new(),
@@ -67,7 +73,7 @@ impl Both {
     }
 
     fn call(&mut self, method: &str, bytes: usize) {
-        let params = Json::parse(&format!("[\"{}\"]", "x".repeat(bytes))).unwrap().into_owned();
+        let params = text(bytes);
         let far = Some(Instant::after_origin(Duration::from_secs(1_000_000)));
         self.client.call(self.at(), Call { method, params: Some(&params), deadline: far, tag: 0 }).unwrap();
         self.settle();
@@ -81,10 +87,10 @@ impl Both {
         }
     }
 
-    fn ask_back(&mut self, responder: Responder) {
+    fn ask_back(&mut self, responder: Responder, more: usize) {
         self.asked += 1;
         self.server.call(self.at(), Call { method: "confirm", params: None, deadline: None, tag: self.asked }).unwrap();
-        self.asking.push((self.asked, responder));
+        self.asking.push((self.asked, responder, more));
     }
 
     fn act(&mut self) -> bool {
@@ -95,9 +101,11 @@ impl Both {
                 Action::Serve(request) => self.serve(request),
                 Action::Settled { tag, outcome } => {
                     self.callbacks.push(outcome);
-                    let at = self.asking.iter().position(|(asked, _)| *asked == tag).unwrap();
-                    let (_, responder) = self.asking.remove(at);
-                    self.server.respond(self.at(), responder, Outcome::Empty);
+                    let at = self.asking.iter().position(|(asked, ..)| *asked == tag).unwrap();
+                    match self.asking.remove(at) {
+                        (_, responder, 0) => self.server.respond(self.at(), responder, Outcome::Empty),
+                        (_, responder, more) => self.ask_back(responder, more - 1),
+                    }
                 }
                 Action::Opened | Action::Resumed | Action::Lost | Action::HangUp(_) => {}
                 other => panic!("{other:?}"),
@@ -106,7 +114,7 @@ impl Both {
         while let Some(action) = self.client.poll_action() {
             any = true;
             match action {
-                Action::Serve(request) => self.client.respond(self.at(), request.responder, Outcome::Empty),
+                Action::Serve(request) => self.client.respond(self.at(), request.responder, Outcome::Result(self.confirmation.clone())),
                 Action::Settled { outcome, .. } => self.settled.push(outcome),
                 Action::Dial { .. } => drop(self.client.handle_attached(self.at())),
                 Action::HangUp(_) => {
@@ -154,7 +162,7 @@ impl Both {
         {
             any = true;
             if let Received::Request(request) = self.client.handle_frame(self.at(), &frame) {
-                self.client.respond(self.at(), request.responder, Outcome::Empty);
+                self.client.respond(self.at(), request.responder, Outcome::Result(self.confirmation.clone()));
             }
         }
         any
@@ -181,7 +189,7 @@ impl Both {
             self.client.handle_timeout(self.at());
             let now = self.now;
             for (_, responder) in self.working.extract_if(.., |(until, _)| *until <= now).collect::<Vec<_>>() {
-                self.ask_back(responder);
+                self.ask_back(responder, self.questions - 1);
             }
             self.settle();
         }
@@ -190,7 +198,9 @@ impl Both {
     /// Calls so many times, as fast as there is room.
     fn calls(&mut self, method: &str, bytes: usize, times: usize) {
         let mut made = 0;
-        for _ in 0..3 * times {
+        // Each takes its handler's work, and some time of waiting for acknowledgements.
+        let end = self.now + 3 * WORK * times as u64;
+        while self.settled.len() < times && self.now < end {
             while made < times && self.client.has_room() {
                 self.call(method, bytes);
                 made += 1;
@@ -199,8 +209,13 @@ impl Both {
         }
         assert_eq!(self.settled.len(), times, "{:?} {:?}", self.server.usage(), self.client.usage());
         assert!(self.settled.iter().chain(&self.callbacks).all(|outcome| matches!(outcome, CallOutcome::Result(_))));
-        assert_eq!((self.lost, self.callbacks.len()), (0, if method == "ask" { times } else { 0 }));
+        assert_eq!((self.lost, self.callbacks.len()), (0, times * self.questions));
     }
+}
+
+/// A result of so many bytes.
+fn text(bytes: usize) -> Json<'static> {
+    Json::parse(&format!("[\"{}\"]", "x".repeat(bytes))).unwrap().into_owned()
 }
 
 fn seconds(n: u64) -> Duration {
@@ -210,9 +225,15 @@ fn seconds(n: u64) -> Duration {
 /// The server has more requests than it may, and acknowledges none; the client's buffer is full, and the server's handlers wait for answers of the client.
 #[test]
 fn handlers_call_back_while_their_session_has_too_many_requests() {
-    let mut both = Both::new(ServerConfig::default(), ClientConfig::default());
-    assert!(both.client.is_resumable());
-    both.calls("ask", 10_000, 400);
+    for (bytes, times, questions, confirmation) in
+        [(10_000, 400, 1, 0), (10, 3000, 1, 0), (10, 3000, 5, 0), (10, 3000, 1, 10_000), (2000, 2000, 3, 20_000)]
+    {
+        let mut both = Both::new(ServerConfig::default(), ClientConfig::default());
+        assert!(both.client.is_resumable());
+        both.questions = questions;
+        both.confirmation = text(confirmation);
+        both.calls("ask", bytes, times);
+    }
 }
 
 #[test]
@@ -250,8 +271,7 @@ fn a_slow_link_is_not_taken_for_a_dead_one() {
     both.rate = Some(80);
     both.call("busy", 0);
     let busy = both.busy.pop().unwrap();
-    let long = Json::parse(&format!("[\"{}\"]", "x".repeat(1_000_000))).unwrap().into_owned();
-    both.server.respond(both.at(), busy, Outcome::Result(long));
+    both.server.respond(both.at(), busy, Outcome::Result(text(1_000_000)));
     both.advance(20_000);
     assert_eq!((both.lost, both.settled.len()), (0, 1));
 }

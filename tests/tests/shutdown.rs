@@ -13,9 +13,12 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+/// Bytes that no system takes on its own.
+const LONG: usize = 32 * 1024 * 1024;
+
 type Stopping = Pin<Box<dyn Future<Output = ShutdownReport> + Send>>;
 
-/// A server of `echo`, and of `wait`, which is answered when the gate opens.
+/// A server of `echo`, and of `wait` and `long`, which are answered when the gate opens.
 struct Rest {
     gate: Arc<Watched<bool>>,
     address: SocketAddr,
@@ -33,6 +36,14 @@ impl Rest {
             async move {
                 gate.wait_for(|open| *open).await;
                 Ok::<_, ErrorObject>("waited")
+            }
+        });
+        let opens = Arc::clone(&gate);
+        let router = router.method("long", move |(): ()| {
+            let gate = Arc::clone(&opens);
+            async move {
+                gate.wait_for(|open| *open).await;
+                Ok::<_, ErrorObject>("x".repeat(LONG))
             }
         });
         let router = router.on_open(move |session| drop(open.try_send(session.clone())));
@@ -128,26 +139,15 @@ async fn a_session_whose_peer_is_away_is_waited_for_no_longer_than_the_grace(run
     assert_eq!(soon(stopping).await, report);
 }
 
-/// An answer that the peer is slow to take: it is not cut off once the handler is done with it.
+/// The peer takes its answer slowly: it is not cut off once the handler is done with it.
 async fn an_answer_is_written_to_its_end_within_the_grace(runtime: impl Runtime) {
-    const LONG: usize = 64 * 1024 * 1024;
-    let gate = Arc::new(Watched::new(false));
-    let opened = Arc::clone(&gate);
-    let router = Router::new().method("long", move |(): ()| {
-        let gate = Arc::clone(&opened);
-        async move {
-            gate.wait_for(|open| *open).await;
-            Ok::<_, ErrorObject>("x".repeat(LONG))
-        }
-    });
-    let server: Server<_> = runtime.server().path("/", router);
-    let (address, handle) = runtime.serve(server.bind("127.0.0.1:0").await.unwrap());
-    let mut peer = Peer::connect(address, "/");
+    let rest = Rest::start(&runtime).await;
+    let mut peer = Peer::connect(rest.address, "/");
     peer.greet();
     let asked = peer.request("long", &json!(null));
     peer.call("ping", &json!({}));
-    let stopping = runtime.start(async move { handle.shutdown(Duration::MAX).await });
-    gate.update(|open| *open = true);
+    let stopping = rest.stop(Duration::MAX).await;
+    rest.gate.update(|open| *open = true);
     // Longer than a connection that is closed may take to go.
     runtime.sleep(Duration::from_millis(2500)).await;
     let answer = peer.read();
@@ -158,8 +158,22 @@ async fn an_answer_is_written_to_its_end_within_the_grace(runtime: impl Runtime)
     assert_eq!((report.requests_finished, report.requests_abandoned, report.tasks_left), (1, 0, 0), "{report:?}");
 }
 
+/// The peer takes nothing, and nobody waits for it until the grace is over, which may be long.
+async fn a_peer_that_takes_nothing_is_not_waited_for(runtime: impl Runtime) {
+    let rest = Rest::start(&runtime).await;
+    let mut peer = Peer::connect(rest.address, "/");
+    peer.greet();
+    peer.request("long", &json!(null));
+    peer.call("ping", &json!({}));
+    let stopping = rest.stop(Duration::MAX).await;
+    rest.gate.update(|open| *open = true);
+    let report = soon(stopping).await;
+    assert_eq!((report.requests_finished, report.requests_abandoned, report.tasks_left), (1, 0, 0), "{report:?}");
+}
+
 bowline_tests::both![
     an_answer_is_written_to_its_end_within_the_grace,
+    a_peer_that_takes_nothing_is_not_waited_for,
     what_is_in_flight_is_finished_and_nothing_new_is_begun,
     what_takes_too_long_is_given_up,
     asked_again_it_hurries,

@@ -58,8 +58,8 @@ impl<T> Endpoint<T> {
     fn send_ping(&mut self, now: Instant, announce: Option<Duration>) {
         let id = self.calls.next_id();
         let resumable = self.outbox.keep() == Keep::All;
-        let room = self.has_room_for_requests();
-        let received = self.inbox.tell_if(room);
+        let excess = self.owed.excess(self.limits());
+        let received = self.inbox.tell_but(excess);
         let numbered = self.outbox.numbered();
         let Some(client) = self.as_client() else { return };
         client.numbered_at_ping = numbered;
@@ -97,7 +97,7 @@ impl<T> Endpoint<T> {
         let limits = self.limits();
         let (messages, bytes) = self.outbox.unacknowledged();
         let half_full = messages >= limits.outbox_messages.div_ceil(2) || bytes >= limits.outbox_bytes.div_ceil(2);
-        let overdue = self.inbox.is_overdue() && self.has_room_for_requests();
+        let overdue = self.inbox.is_overdue(self.owed.excess(limits));
         let full = messages >= limits.outbox_messages || bytes >= limits.outbox_bytes;
         let (told, numbered) = (self.inbox.is_told(), self.outbox.numbered());
         let Some(client) = self.as_client() else { return };

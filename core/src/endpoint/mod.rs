@@ -362,16 +362,11 @@ impl<T> Endpoint<T> {
     fn has_reserve(&self) -> bool {
         let limits = self.limits();
         let reserve = limits.in_flight.saturating_add(limits.outbox_messages.saturating_mul(2));
-        let reserve_bytes = limits.outbox_bytes.saturating_add(limits.queued_bytes);
+        let reserve_bytes = limits.outbox_bytes.saturating_add(limits.queued_bytes).saturating_add(limits.message_bytes);
         self.outbox.keep() == Keep::All
-            && (self.outbox.has_written_all() || !self.has_room_for_requests())
+            && (self.outbox.has_written_all() || !self.owed.has_room(limits, Patience::Normal))
             && self.outbox.messages() < reserve
             && self.outbox.bytes() < reserve_bytes
-    }
-
-    /// Whether fewer requests of the peer are in flight than may be.
-    fn has_room_for_requests(&self) -> bool {
-        self.owed.has_room(self.limits(), Patience::Normal)
     }
 
     fn settle(&mut self, ended: Ended<T>, outcome: CallOutcome) {

@@ -1,6 +1,7 @@
 //! The requests that the peer made and that we have not answered yet: their order, their batches.
 
 use super::duplicates::Print;
+use super::inbox::Excess;
 use crate::id::Id;
 use crate::{Json, Limits};
 use alloc::boxed::Box;
@@ -101,6 +102,15 @@ impl Owed {
             Patience::Batch => (limits.in_flight.saturating_mul(2).saturating_add(limits.outbox_messages), usize::MAX),
         };
         self.debts.len() < messages && self.queued_bytes.saturating_add(self.batch_bytes) < bytes
+    }
+
+    /// How much has to be done before there is room by [the limits](Patience::Normal).
+    pub(super) fn excess(&self, limits: &Limits) -> Excess {
+        Excess {
+            messages: (self.debts.len() + 1).saturating_sub(limits.in_flight),
+            bytes: (self.queued_bytes.saturating_add(self.batch_bytes).saturating_add(1)).saturating_sub(limits.queued_bytes),
+            fills: limits.outbox_bytes,
+        }
     }
 
     pub(super) fn accept(&mut self, id: Option<Id>, batch: Option<usize>, print: Option<Print>) -> u32 {

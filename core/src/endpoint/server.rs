@@ -335,8 +335,8 @@ impl<T> Endpoint<T> {
             (None, None) => {}
         }
         if self.outbox.keep() == Keep::All {
-            let room = self.has_room_for_requests();
-            result.push_str(&format!(",\"received\":{}", self.inbox.tell_if(room)));
+            let excess = self.owed.excess(self.limits());
+            result.push_str(&format!(",\"received\":{}", self.inbox.tell_but(excess)));
         }
         result.push('}');
         self.answer_session_method(call.id.as_ref(), &result);

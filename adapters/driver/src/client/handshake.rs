@@ -11,6 +11,8 @@ use http::{HeaderMap, HeaderName, StatusCode};
 const MAX_HEAD: usize = 16 * 1024;
 /// What a server answers that expected TLS: an alert (RFC 8446 section 5.1).
 const TLS_ALERT: [u8; 2] = [0x15, 3];
+/// Answers that say that another one comes (RFC 9110 section 15.2).
+const MAX_INTERIM: usize = 8;
 /// Headers of the answer.
 const MAX_HEADERS: usize = 96;
 
@@ -68,6 +70,25 @@ fn request(target: &Target, headers: &HeaderMap, key: &str) -> Vec<u8> {
 
 /// Checks the answer at the start of `bytes`; its length, `None` if it is not complete.
 fn check(bytes: &[u8], key: &str) -> Result<Option<usize>, ConnectError> {
+    let mut begins = 0;
+    for _ in 0..=MAX_INTERIM {
+        match check_one(&bytes[begins..], key)? {
+            None => return Ok(None),
+            Some(Answer::Upgraded(length)) => return Ok(Some(begins + length)),
+            Some(Answer::Interim(length)) => begins += length,
+        }
+    }
+    Err(ConnectError::Handshake("the answer does not come to its end".into()))
+}
+
+enum Answer {
+    /// It has so many bytes, as the other.
+    Upgraded(usize),
+    /// Another one follows.
+    Interim(usize),
+}
+
+fn check_one(bytes: &[u8], key: &str) -> Result<Option<Answer>, ConnectError> {
     let wrong = |why: String| ConnectError::Handshake(why);
     let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
     let mut response = httparse::Response::new(&mut headers);
@@ -78,8 +99,7 @@ fn check(bytes: &[u8], key: &str) -> Result<Option<usize>, ConnectError> {
     };
     let status = response.code.and_then(|code| StatusCode::from_u16(code).ok()).ok_or_else(|| wrong("a status is missing".into()))?;
     if status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS {
-        // The answer comes behind it (RFC 9110 section 15.2).
-        return Ok(check(&bytes[length..], key)?.map(|behind| length + behind));
+        return Ok(Some(Answer::Interim(length)));
     }
     if status != StatusCode::SWITCHING_PROTOCOLS {
         return Err(ConnectError::Status(status));
@@ -101,7 +121,7 @@ fn check(bytes: &[u8], key: &str) -> Result<Option<usize>, ConnectError> {
             return Err(wrong(format!("{unasked} was not asked for")));
         }
     }
-    Ok(Some(length))
+    Ok(Some(Answer::Upgraded(length)))
 }
 
 #[cfg(test)]
@@ -123,6 +143,7 @@ mod tests {
         let late = format!("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n{GOOD}");
         assert_eq!(check(&late.as_bytes()[..40], KEY).unwrap(), None);
         assert_eq!(check(late.as_bytes(), KEY).unwrap(), Some(late.len()));
+        assert!(matches!(check("HTTP/1.1 100 \r\n\r\n".repeat(1000).as_bytes(), KEY), Err(ConnectError::Handshake(_))));
     }
 
     #[test]

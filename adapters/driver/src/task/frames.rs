@@ -198,12 +198,14 @@ impl<R: Runtime> SessionTask<R> {
             if transport.is_flushed() {
                 break;
             }
-            let (before, was_full) = (transport.waiting(), transport.is_full());
+            let before = transport.waiting();
             let flushed = transport.poll_flush(cx);
-            let progress = transport.waiting() < before;
-            if was_full && (progress || matches!(flushed, Poll::Ready(Ok(())))) {
-                // The stream has room again: the peer has taken something.
+            let shorter = transport.waiting() < before;
+            if transport.has_progressed() {
                 self.endpoint.handle_progress(now);
+                if let Some(winding_up) = &mut self.winding_up {
+                    winding_up.peer_takes();
+                }
             }
             match flushed {
                 Poll::Ready(Ok(())) => any = true,
@@ -213,7 +215,7 @@ impl<R: Runtime> SessionTask<R> {
                 }
                 Poll::Pending => {
                     // Whatever went out may let the transport be read again, which would not be tried before the next wake-up.
-                    any |= progress;
+                    any |= shorter;
                     break;
                 }
             }

@@ -257,7 +257,7 @@ impl<R: Runtime> SessionTask<R> {
         let read = self.read_frames(cx, now, patient.is_some());
         // What the handlers of these frames have said goes out with their answers, in one write.
         busy |= self.take_commands(cx, now);
-        busy |= self.close_when_done();
+        busy |= self.close_when_done(now);
         if patient.is_some() && read == Read::Part && self.write_later() {
             self.idle_at = Some(now + IDLE);
             self.waiting = patient;
@@ -316,7 +316,8 @@ impl<R: Runtime> SessionTask<R> {
     }
 
     fn next_deadline(&self) -> Option<Instant> {
-        [self.endpoint.poll_timeout(), self.mailbox().deadline(), self.idle_at, self.silent_until].into_iter().flatten().min()
+        let until = self.winding_up.as_ref().and_then(|winding_up| winding_up.until);
+        [self.endpoint.poll_timeout(), self.mailbox().deadline(), self.idle_at, self.silent_until, until].into_iter().flatten().min()
     }
 
     /// Does what is due. Returns whether there may be more to do because of it.
@@ -332,6 +333,9 @@ impl<R: Runtime> SessionTask<R> {
         if self.mailbox().deadline().is_some_and(|at| at <= now) {
             self.mailbox().expire(now);
             due = true;
+        }
+        if self.winding_up.as_ref().and_then(|winding_up| winding_up.until).is_some_and(|at| at <= now) {
+            due = self.close_when_done(now);
         }
         if self.endpoint.poll_timeout().is_some_and(|at| at <= now) {
             self.endpoint.handle_timeout(now);

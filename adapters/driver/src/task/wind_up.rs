@@ -4,6 +4,7 @@ use super::{Role, SessionTask};
 use crate::runtime::Runtime;
 use bowline_core::{CloseReason, ErrorObject, Instant, Outcome, Request, Responder};
 use futures_util::stream::FuturesUnordered;
+use std::time::Duration;
 
 /// What is left to do before the session closes.
 pub(super) struct WindingUp {
@@ -11,12 +12,24 @@ pub(super) struct WindingUp {
     waiting: usize,
     /// Whether the session was told to close.
     told: bool,
+    /// Until when a peer that takes nothing of what is left to write is waited for.
+    pub(super) until: Option<Instant>,
+}
+
+/// How long that is, from the last that it took.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+impl WindingUp {
+    /// The peer takes what it is sent.
+    pub(super) fn peer_takes(&mut self) {
+        self.until = None;
+    }
 }
 
 impl<R: Runtime> SessionTask<R> {
     pub(super) fn wind_up(&mut self) {
         let waiting = self.endpoint.usage().queued + self.held.len();
-        self.winding_up.get_or_insert(WindingUp { waiting, told: false });
+        self.winding_up.get_or_insert(WindingUp { waiting, told: false, until: None });
     }
 
     /// Whether the next request may begin.
@@ -45,18 +58,19 @@ impl<R: Runtime> SessionTask<R> {
         self.endpoint.respond(now, responder, outcome);
     }
 
-    /// Closes a session in which nothing is in flight any more. Returns whether it does so now.
-    pub(super) fn close_when_done(&mut self) -> bool {
-        let Some(WindingUp { told: told @ false, .. }) = &mut self.winding_up else { return false };
-        let idle = self.endpoint.usage().in_flight == 0
-            && self.running.as_ref().is_none_or(FuturesUnordered::is_empty)
-            // A peer that takes its answers slowly has the whole grace for it, and not only the moment that closing may take.
-            && !(self.endpoint.wants_write() || self.transport.as_ref().is_some_and(|transport| !transport.is_flushed()));
-        if idle {
-            *told = true;
-            self.mailbox().close(CloseReason::Shutdown);
+    /// Closes a session in which nothing is in flight any more, and nothing on its way to a peer that takes it. Returns whether it does so now.
+    pub(super) fn close_when_done(&mut self, now: Instant) -> bool {
+        let Some(winding_up @ WindingUp { told: false, .. }) = &mut self.winding_up else { return false };
+        if self.endpoint.usage().in_flight > 0 || !self.running.as_ref().is_none_or(FuturesUnordered::is_empty) {
+            return false;
         }
-        idle
+        let unwritten = self.endpoint.wants_write() || self.transport.as_ref().is_some_and(|transport| !transport.is_flushed());
+        if unwritten && now < *winding_up.until.get_or_insert(now + PATIENCE) {
+            return false;
+        }
+        (winding_up.told, winding_up.until) = (true, None);
+        self.mailbox().close(CloseReason::Shutdown);
+        true
     }
 
     /// The session ends with requests in flight, if there are any.

@@ -17,8 +17,21 @@ pub(super) struct Outgoing {
     replies_end: usize,
     /// Whether the stream has not passed on yet all that it was given: TLS keeps what the socket does not take.
     unflushed: bool,
-    /// Whether the stream had no room for all that it was given last.
-    full: bool,
+    /// What was in the way the last time.
+    blocked: Blocked,
+    progress: bool,
+}
+
+/// Why not all went out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Blocked {
+    /// It did.
+    #[default]
+    No,
+    /// The stream takes no more.
+    Full,
+    /// The stream has taken all, and has not passed it on: TLS does so, and takes even more then, whether the peer takes anything or not.
+    Behind,
 }
 
 impl Outgoing {
@@ -29,10 +42,6 @@ impl Outgoing {
     /// Whether the stream, too, has passed on everything.
     pub(super) fn is_flushed(&self) -> bool {
         !self.unflushed
-    }
-
-    pub(super) fn is_full(&self) -> bool {
-        self.full
     }
 
     /// Bytes of replies that wait, or have been written with a reply behind them that waits.
@@ -58,9 +67,24 @@ impl Outgoing {
 
     /// Gives `stream` what is here.
     pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>, stream: &mut BoxStream) -> Poll<io::Result<()>> {
+        let (before, was) = (self.len(), self.blocked);
         let flushed = self.poll_write(cx, stream);
-        self.full = flushed.is_pending();
+        self.progress = match was {
+            Blocked::No => false,
+            Blocked::Full => self.len() < before,
+            Blocked::Behind => matches!(flushed, Poll::Ready(Ok(()))),
+        };
+        self.blocked = match flushed {
+            Poll::Ready(_) => Blocked::No,
+            Poll::Pending if self.len() > 0 => Blocked::Full,
+            Poll::Pending => Blocked::Behind,
+        };
         flushed
+    }
+
+    /// Whether the last flush has shown that the peer takes what it is sent: the stream had no room, and now it had.
+    pub(super) fn has_progressed(&self) -> bool {
+        self.progress
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>, stream: &mut BoxStream) -> Poll<io::Result<()>> {

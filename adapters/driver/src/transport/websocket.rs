@@ -190,9 +190,9 @@ impl WebSocket {
         self.out.len() == 0 && self.out.is_flushed()
     }
 
-    /// Whether the stream had no room for all that it was given last.
-    pub(crate) fn is_full(&self) -> bool {
-        self.out.is_full()
+    /// Whether the last flush has shown that the peer takes what it is sent: the stream had no room before.
+    pub(crate) fn has_progressed(&self) -> bool {
+        self.out.has_progressed()
     }
 
     /// How much waits to be flushed.
