@@ -238,10 +238,13 @@ fn handlers_call_back_while_their_session_has_too_many_requests() {
 
 #[test]
 fn calls_that_are_kept_to_be_repeated_leave_room_for_answers() {
-    for in_flight in [InFlight::Interrupt, InFlight::Repeat] {
+    for (in_flight, bytes, outbox_messages) in
+        [(InFlight::Interrupt, 10_000, 1024), (InFlight::Repeat, 10_000, 1024), (InFlight::Repeat, 10, 16)]
+    {
         let server = ServerConfig { resume: false, ..ServerConfig::default() };
-        let mut both = Both::new(server, ClientConfig { resume: false, in_flight, ..ClientConfig::default() });
-        both.calls("ask", 10_000, 60);
+        let limits = Limits { outbox_messages, ..Limits::default() };
+        let mut both = Both::new(server, ClientConfig { resume: false, in_flight, limits, ..ClientConfig::default() });
+        both.calls("ask", bytes, 60);
     }
 }
 

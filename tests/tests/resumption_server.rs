@@ -274,6 +274,18 @@ fn requests_wait_when_there_is_no_room_for_their_answers_and_start_when_there_is
 }
 
 #[test]
+fn the_reserve_is_for_answers_that_are_taken() {
+    let (mut house, wire, _, _) = house(Limits { outbox_messages: 2, in_flight: 8, ..Limits::default() });
+    house.stall(wire, true);
+    for id in 1..=6 {
+        house.send(wire, &request(id, "count"));
+    }
+    assert_eq!(house.served.len(), 2);
+    house.stall(wire, false);
+    assert_eq!((house.served.len(), house.read(wire).len()), (6, 6));
+}
+
+#[test]
 fn a_client_that_acknowledges_nothing_gets_no_more_answers_than_the_reserve() {
     let (mut house, wire, home, _) = house(Limits { outbox_messages: 2, in_flight: 3, ..Limits::default() });
     for id in 1..=40 {
