@@ -406,3 +406,22 @@ fn a_batch_of_the_one_before_that_is_half_done_holds_nothing_any_more() {
     assert_eq!(answers(house.read(wire)), [(json!(2), json!(1))]);
     assert_eq!(house.endpoint(home).usage().outbox_bytes, 0);
 }
+
+#[test]
+fn errors_that_are_dropped_with_their_sender_make_room_again() {
+    for limits in [Limits { outbox_messages: 4, ..Limits::default() }, Limits { outbox_bytes: 400, ..Limits::default() }] {
+        let mut house = House::new(ServerConfig { limits, ..ServerConfig::default() });
+        let (mut wire, session) = house.connect(json!({}));
+        for round in 0..6 {
+            house.ask(wire, 100, "count", json!({}));
+            house.stall(wire, true);
+            for _ in 0..3 {
+                house.send(wire, &json!({"jsonrpc": "2.0", "id": 101, "method": 5}));
+            }
+            house.cut(wire);
+            wire = back(&mut house, 1, &session);
+            send(&mut house, wire, json!(2), "count");
+            assert_eq!(answers(house.read(wire)), [(json!(2), json!(2 * round + 2))]);
+        }
+    }
+}

@@ -63,8 +63,7 @@ impl Runtime for SmolRuntime {
 
     async fn bind(&self, address: &str) -> io::Result<(SmolListener, SocketAddr)> {
         let listener = TcpListener::bind(address).await?;
-        let address = listener.local_addr()?;
-        Ok((SmolListener::Tcp(listener), address))
+        listener.local_addr().map(|address| (SmolListener::Tcp(listener), address))
     }
 
     #[cfg(unix)]
