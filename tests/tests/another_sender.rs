@@ -425,3 +425,18 @@ fn errors_that_are_dropped_with_their_sender_make_room_again() {
         }
     }
 }
+
+#[test]
+fn a_batch_that_came_before_it_was_known_who_is_there_is_the_new_senders() {
+    let mut house = House::new(ServerConfig { concurrency: 4, ..ServerConfig::default() });
+    let (wire, session) = house.connect(json!({}));
+    house.send(wire, &json!([request(json!(100), "busy"), request(json!(101), "count")]));
+    house.cut(wire);
+    let wire = back(&mut house, 1, &session);
+    house.send(wire, &json!([request(json!("a"), "busy"), request(json!("b"), "count")]));
+    send(&mut house, wire, json!(2), "count");
+    assert_eq!(answers(house.read(wire)), [(json!(2), json!(3))]);
+    house.finish(0, &json!("of the one before"));
+    house.finish(1, &json!("of the new one"));
+    assert_eq!(answers(house.read(wire)), [(json!("b"), json!(2)), (json!("a"), json!("of the new one"))]);
+}
