@@ -431,3 +431,22 @@ fn a_plain_server_has_said_nothing_of_what_it_takes() {
     assert!(server.client().is_attached());
     assert_eq!(server.client().peer_takes(), usize::MAX);
 }
+
+#[test]
+fn a_client_with_too_many_requests_does_not_ping_for_nothing() {
+    let limits = Limits { queued_bytes: 1000, outbox_bytes: 1 << 20, ..Limits::default() };
+    let mut server = RawServer::resumable(ClientConfig { limits, ..ClientConfig::default() });
+    for id in 0..10 {
+        server.send(&json!({"jsonrpc": "2.0", "id": id, "method": "busy", "params": ["x".repeat(20_000)]}));
+    }
+    // More came than it is told of at once, but there is nothing that could be told.
+    let mut pings = 0;
+    for _ in 0..20 {
+        for frame in server.read() {
+            assert_eq!(frame["method"], "ping", "{frame}");
+            pings += 1;
+            server.answer(&frame, json!({"value": "pong", "received": 0}));
+        }
+    }
+    assert!(pings <= 2, "{pings}");
+}
