@@ -169,7 +169,10 @@ fn url(text: &str) -> Result<String, String> {
 
 fn header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
     let (name, value) = text.split_once(':').ok_or("a header is NAME: VALUE")?;
-    let name = name.trim().parse().map_err(|_| "the header's name has a character that may not be in it")?;
+    let name: HeaderName = name.trim().parse().map_err(|_| "the header's name has a character that may not be in it")?;
+    if !ClientBuilder::<TokioRuntime>::takes_header(&name) {
+        return Err(format!("{name} is for the WebSocket handshake itself to say"));
+    }
     let value = value.trim().parse().map_err(|_| "the header's value has a character that may not be in it")?;
     Ok((name, value))
 }

@@ -45,6 +45,8 @@ fn wrong_usage_is_told_before_anything_is_sent() {
     run(&["call", &nobody]).expect_code(2);
     run(&["call", "--timeout", "soon", &nobody, "add"]).expect_code(2);
     run(&["notify", &nobody, "log", "{"]).expect_code(2);
+    let ended = run(&["call", "--header", "Upgrade: h2c", &nobody, "count"]).expect_code(2);
+    assert!(ended.stderr.contains("upgrade is for the WebSocket handshake itself"), "{ended:?}");
 }
 
 #[test]

@@ -135,12 +135,19 @@ impl<R: Runtime> ClientBuilder<R> {
         self
     }
 
-    /// Sends the header `name` with the handshake. Those that the handshake itself has are left out.
+    /// Sends the header `name` with the handshake. `Host` takes the place of the address's; those that only the handshake itself may say are left out
+    /// ([`takes_header`](Self::takes_header)).
     pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        if !is_own(&name) {
+        if Self::takes_header(&name) {
             self.headers.append(name, value);
         }
         self
+    }
+
+    /// Whether [`header`](Self::header) takes a header of this name: not `Upgrade`, `Connection`, `Content-Length`, `Transfer-Encoding` and what begins with
+    /// `Sec-WebSocket-` (RFC 6455 section 4.1).
+    pub fn takes_header(name: &HeaderName) -> bool {
+        !is_own(name)
     }
 
     /// How TLS is done, for a `wss://` address. Without it the server needs a certificate that the system trusts.

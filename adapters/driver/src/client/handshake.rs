@@ -5,7 +5,7 @@ use crate::connection::ConnectError;
 use crate::runtime::BoxStream;
 use bowline_websocket::{accept_key, request_key};
 use futures_util::io::{AsyncReadExt, AsyncWriteExt};
-use http::{HeaderMap, HeaderName, StatusCode};
+use http::{HeaderMap, HeaderName, StatusCode, header::HOST};
 
 /// Bytes of the answer's head.
 const MAX_HEAD: usize = 16 * 1024;
@@ -45,20 +45,20 @@ pub(super) async fn shake_hands(stream: &mut BoxStream, target: &Target, headers
     }
 }
 
-/// Whether the handshake itself says this header.
+/// Whether the handshake itself says this header, and nobody else.
 pub(super) fn is_own(name: &HeaderName) -> bool {
     let name = name.as_str();
-    matches!(name, "host" | "upgrade" | "connection" | "content-length" | "transfer-encoding") || name.starts_with("sec-websocket-")
+    matches!(name, "upgrade" | "connection" | "content-length" | "transfer-encoding") || name.starts_with("sec-websocket-")
 }
 
 fn request(target: &Target, headers: &HeaderMap, key: &str) -> Vec<u8> {
     let Target { path, authority, .. } = target;
-    let mut request = format!(
-        "GET {path} HTTP/1.1\r\nHost: {authority}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n"
-    )
-    .into_bytes();
-    for (name, value) in headers {
+    // `Host` is the first line, as RFC 9110 section 7.2 recommends.
+    let mut request = format!("GET {path} HTTP/1.1\r\nHost: ").into_bytes();
+    request.extend_from_slice(headers.get(HOST).map_or(authority.as_bytes(), |host| host.as_bytes()));
+    let rest = format!("\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n");
+    request.extend_from_slice(rest.as_bytes());
+    for (name, value) in headers.iter().filter(|&(name, _)| name != HOST) {
         request.extend_from_slice(name.as_str().as_bytes());
         request.extend_from_slice(b": ");
         request.extend_from_slice(value.as_bytes());
@@ -169,5 +169,9 @@ mod tests {
         headers.insert("x-own", http::HeaderValue::from_static("1"));
         let text = String::from_utf8(request(&target, &headers, KEY)).unwrap();
         assert!(text.starts_with("GET /demo?x HTTP/1.1\r\nHost: h:1\r\n") && text.ends_with("x-own: 1\r\n\r\n"), "{text}");
+
+        headers.insert(HOST, http::HeaderValue::from_static("virtual"));
+        let text = String::from_utf8(request(&target, &headers, KEY)).unwrap();
+        assert!(text.starts_with("GET /demo?x HTTP/1.1\r\nHost: virtual\r\n") && text.matches("ost: ").count() == 1, "{text}");
     }
 }
