@@ -53,6 +53,7 @@ pub(crate) const REFERENCE: &str = "hand-json";
 /// All, the reference first.
 pub(crate) const ALL: &[Contender] = &[
     own(REFERENCE, Kind::HandJson, Talk::Plain),
+    own("hand-json smol", Kind::HandJsonSmol, Talk::Plain),
     own("bowline tokio strict", Kind::BowlineTokio, Talk::Strict(Resumption::Off)),
     own("bowline tokio strict + resumption", Kind::BowlineTokio, Talk::Strict(Resumption::On)),
     own("bowline tokio kurento", Kind::BowlineTokio, Talk::Kurento(Resumption::Off)),

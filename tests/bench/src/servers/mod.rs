@@ -28,6 +28,8 @@ pub(crate) enum Kind {
     BowlineSmol,
     /// The reference: what a careful hand writes for this one purpose.
     HandJson,
+    /// The same on smol.
+    HandJsonSmol,
     /// Frames go back as they came, by tokio-tungstenite.
     Tungstenite,
     /// Frames go back as they came, by fastwebsockets.
@@ -43,6 +45,7 @@ impl Kind {
             Self::BowlineTokioMulti => "bowline-tokio-multi",
             Self::BowlineSmol => "bowline-smol",
             Self::HandJson => "hand-json",
+            Self::HandJsonSmol => "hand-json-smol",
             Self::Tungstenite => "tungstenite",
             Self::Fastwebsockets => "fastwebsockets",
             Self::Jsonrpsee => "jsonrpsee",
@@ -66,7 +69,8 @@ impl Kind {
                 let executor = Arc::new(smol::Executor::new());
                 smol::block_on(executor.run(bowline::serve(SmolRuntime::on(Arc::clone(&executor)))))
             }
-            Self::HandJson => single()?.block_on(hand::serve()),
+            Self::HandJson => single()?.block_on(hand::serve_on_tokio()),
+            Self::HandJsonSmol => hand::serve_on_smol(),
             Self::Tungstenite => single()?.block_on(tungstenite::serve()),
             Self::Fastwebsockets => single()?.block_on(fast::serve()),
             Self::Jsonrpsee => single()?.block_on(jsonrpsee::serve()),
@@ -101,11 +105,20 @@ async fn accept<Fut: Future<Output = Result<()>> + Send + 'static>(serve: impl F
 async fn upgrade(stream: &mut TcpStream) -> Result<()> {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let mut head = Vec::with_capacity(512);
-    while !head.ends_with(b"\r\n\r\n") {
-        if head.len() > 16 * 1024 || stream.read_buf(&mut head).await? == 0 {
-            anyhow::bail!("no request");
+    let answer = loop {
+        let read = stream.read_buf(&mut head).await?;
+        if let Some(answer) = check_head(&head, read)? {
+            break answer;
         }
-    }
-    let answer = crate::frame::accept(&head).ok_or_else(|| anyhow::anyhow!("no upgrade"))?;
+    };
     Ok(stream.write_all(answer.as_bytes()).await?)
+}
+
+/// What an upgrade is answered with; `None` if more of it has to come. The last read gave so many bytes of it.
+fn check_head(head: &[u8], last_read: usize) -> Result<Option<String>> {
+    if head.ends_with(b"\r\n\r\n") {
+        return crate::frame::accept(head).map(Some).ok_or_else(|| anyhow::anyhow!("no upgrade"));
+    }
+    anyhow::ensure!(head.len() <= 16 * 1024 && last_read > 0, "no request");
+    Ok(None)
 }

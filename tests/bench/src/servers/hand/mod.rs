@@ -1,7 +1,13 @@
-//! The reference: tokio, framing of our own, serde_json for the envelope only, one write for each read.
+//! The reference: framing of its own, serde_json for the envelope only, one write for each read; on tokio, and on smol to tell what the runtime costs.
 //!
 //! It has what a JSON-RPC server owes its peer (fragments, pings, Close, bad JSON, unknown methods, bounds, back-pressure) and no session.
 //! Buffers belong to the thread: an idle connection has a socket and a task.
+
+mod on_smol;
+mod on_tokio;
+
+pub(super) use on_smol::serve as serve_on_smol;
+pub(super) use on_tokio::serve as serve_on_tokio;
 
 use crate::frame;
 use anyhow::{Result, bail};
@@ -9,14 +15,11 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::cell::RefCell;
-use std::future::poll_fn;
-use std::io::ErrorKind;
-use std::pin::Pin;
+use std::future::{Future, poll_fn};
+use std::io::{ErrorKind, Result as IoResult};
 use std::rc::{Rc, Weak};
 use std::task::{Context, Poll, Waker, ready};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::LocalSet;
+use std::time::Duration;
 
 /// Read at once.
 const READ_BYTES: usize = 64 * 1024;
@@ -35,17 +38,25 @@ struct Request<'a> {
     params: Option<&'a RawValue>,
 }
 
+/// A socket of a runtime's.
+trait Socket: 'static {
+    async fn upgrade(&mut self) -> Result<()>;
+    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<IoResult<usize>>;
+    fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<IoResult<usize>>;
+    fn try_write(&self, bytes: &[u8]) -> IoResult<usize>;
+    fn sleep(time: Duration) -> impl Future;
+}
+
 /// What all connections share.
-#[derive(Default)]
-struct Shared {
+struct Shared<S> {
     input: Vec<u8>,
     output: Vec<u8>,
-    audience: Vec<Weak<RefCell<Wire>>>,
+    audience: Vec<Weak<RefCell<Wire<S>>>>,
 }
 
 /// One connection's socket, and what it would not take yet.
-struct Wire {
-    stream: TcpStream,
+struct Wire<S> {
+    stream: S,
     unsent: Vec<u8>,
     /// Of the connection's task, while somebody else left something to send.
     owner: Option<Waker>,
@@ -68,24 +79,14 @@ enum Next {
     Close,
 }
 
-pub(super) async fn serve() -> Result<()> {
-    let shared = Rc::new(RefCell::new(Shared::default()));
-    shared.borrow_mut().input.resize(READ_BYTES, 0);
-    let local = LocalSet::new();
-    let accepting = async {
-        let listener = TcpListener::bind(super::ANY_PORT).await?;
-        super::say(listener.local_addr()?);
-        loop {
-            let (stream, _) = listener.accept().await?;
-            stream.set_nodelay(true)?;
-            tokio::task::spawn_local(connection(stream, Rc::clone(&shared)));
-        }
-    };
-    local.run_until(accepting).await
+impl<S> Shared<S> {
+    fn new() -> Rc<RefCell<Self>> {
+        Rc::new(RefCell::new(Self { input: vec![0; READ_BYTES], output: Vec::new(), audience: Vec::new() }))
+    }
 }
 
-async fn connection(mut stream: TcpStream, shared: Rc<RefCell<Shared>>) {
-    if Box::pin(super::upgrade(&mut stream)).await.is_err() {
+async fn connection<S: Socket>(mut stream: S, shared: Rc<RefCell<Shared<S>>>) {
+    if Box::pin(stream.upgrade()).await.is_err() {
         return;
     }
     let wire = Rc::new(RefCell::new(Wire { stream, unsent: Vec::new(), owner: None }));
@@ -95,7 +96,7 @@ async fn connection(mut stream: TcpStream, shared: Rc<RefCell<Shared>>) {
         match next {
             Ok(Next::Read) => {}
             Ok(Next::Sleep(answer)) => {
-                Box::pin(tokio::time::sleep(super::SLOW)).await;
+                Box::pin(S::sleep(super::SLOW)).await;
                 wire.borrow_mut().send(&answer);
             }
             Ok(Next::Close) | Err(_) => return,
@@ -104,7 +105,7 @@ async fn connection(mut stream: TcpStream, shared: Rc<RefCell<Shared>>) {
 }
 
 /// Writes what is left over, else reads once, answers all of it, and writes once.
-fn round(cx: &mut Context<'_>, wire: &Rc<RefCell<Wire>>, kept: &mut Kept, shared: &mut Shared) -> Poll<Result<Next>> {
+fn round<S: Socket>(cx: &mut Context<'_>, wire: &Rc<RefCell<Wire<S>>>, kept: &mut Kept, shared: &mut Shared<S>) -> Poll<Result<Next>> {
     let mut own = wire.borrow_mut();
     ready!(own.flush(cx))?;
     let from = kept.bytes.len();
@@ -112,14 +113,12 @@ fn round(cx: &mut Context<'_>, wire: &Rc<RefCell<Wire>>, kept: &mut Kept, shared
         shared.input.resize(from + READ_BYTES, 0);
     }
     shared.input[..from].copy_from_slice(&kept.bytes);
-    let mut buffer = ReadBuf::new(&mut shared.input[from..]);
-    if Pin::new(&mut own.stream).poll_read(cx, &mut buffer)?.is_pending() {
+    let Poll::Ready(read) = own.stream.poll_read(cx, &mut shared.input[from..])? else {
         if own.owner.as_ref().is_none_or(|owner| !owner.will_wake(cx.waker())) {
             own.owner = Some(cx.waker().clone());
         }
         return Poll::Pending;
-    }
-    let read = buffer.filled().len();
+    };
     if read == 0 {
         return Poll::Ready(Ok(Next::Close));
     }
@@ -141,7 +140,7 @@ fn round(cx: &mut Context<'_>, wire: &Rc<RefCell<Wire>>, kept: &mut Kept, shared
 }
 
 /// Takes every whole frame; how many bytes that were.
-fn take(bytes: &mut [u8], kept: &mut Kept, wire: &Rc<RefCell<Wire>>, shared: &mut Shared) -> Result<(usize, Next)> {
+fn take<S: Socket>(bytes: &mut [u8], kept: &mut Kept, wire: &Rc<RefCell<Wire<S>>>, shared: &mut Shared<S>) -> Result<(usize, Next)> {
     let mut at = 0;
     loop {
         let found = match frame::find(bytes, at) {
@@ -186,7 +185,7 @@ fn take(bytes: &mut [u8], kept: &mut Kept, wire: &Rc<RefCell<Wire>>, shared: &mu
     }
 }
 
-fn answer(text: &[u8], wire: &Rc<RefCell<Wire>>, shared: &mut Shared) -> Result<Next> {
+fn answer<S: Socket>(text: &[u8], wire: &Rc<RefCell<Wire<S>>>, shared: &mut Shared<S>) -> Result<Next> {
     let text = std::str::from_utf8(text)?;
     let request: Request<'_> = match serde_json::from_str(text) {
         Ok(request) => request,
@@ -243,7 +242,7 @@ fn message(out: &mut Vec<u8>, parts: &[&str]) {
     parts.iter().for_each(|part| out.extend_from_slice(part.as_bytes()));
 }
 
-impl Wire {
+impl<S: Socket> Wire<S> {
     /// Sends as much as the socket takes, and keeps the rest.
     fn send(&mut self, mut bytes: &[u8]) {
         while self.unsent.is_empty() && !bytes.is_empty() {
@@ -269,7 +268,7 @@ impl Wire {
     /// Ready when nothing is left to send.
     fn flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         while !self.unsent.is_empty() {
-            let sent = ready!(Pin::new(&mut self.stream).poll_write(cx, &self.unsent))?;
+            let sent = ready!(self.stream.poll_write(cx, &self.unsent))?;
             self.unsent.drain(..sent);
         }
         self.unsent = Vec::new();
