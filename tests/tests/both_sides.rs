@@ -236,6 +236,33 @@ fn handlers_call_back_while_their_session_has_too_many_requests() {
     }
 }
 
+/// The buffer holds a Kurento client's requests without the session's id, with which they come.
+#[test]
+fn a_buffer_is_full_for_both_sides_at_once() {
+    for bytes in [150, 170, 200, 220, 300] {
+        let mut both = Both::new(ServerConfig::default(), ClientConfig::default());
+        both.calls("ask", bytes, 3000);
+    }
+}
+
+/// Many small answers stand behind few long requests: they are too many messages long before they are as many bytes.
+#[test]
+fn a_handler_asks_often_while_long_requests_wait() {
+    let mut both = Both::new(ServerConfig::default(), ClientConfig::default());
+    both.questions = 300;
+    both.calls("ask", 10_000, 300);
+}
+
+/// Long answers fill more than a buffer between two pings.
+#[test]
+fn handlers_that_run_at_once_ask_for_long_answers() {
+    for (concurrency, bytes) in [(300, 20_000), (50, 100_000)] {
+        let mut both = Both::new(ServerConfig { concurrency, ..ServerConfig::default() }, ClientConfig::default());
+        both.confirmation = text(bytes);
+        both.calls("ask", 10, 3000);
+    }
+}
+
 #[test]
 fn calls_that_are_kept_to_be_repeated_leave_room_for_answers() {
     for (in_flight, bytes, outbox_messages) in

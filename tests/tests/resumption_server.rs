@@ -299,7 +299,7 @@ fn a_client_that_acknowledges_nothing_gets_no_more_answers_than_the_reserve() {
 #[test]
 fn the_reserve_ends_to_the_byte() {
     let mut answer = 100_000;
-    for served in [40, 6] {
+    for served in [40, 11] {
         let (mut house, wire, home, _) =
             house(Limits { outbox_bytes: 2 * answer, queued_bytes: 3 * answer, message_bytes: answer, in_flight: 3, ..Limits::default() });
         for id in 10..50 {

@@ -26,6 +26,8 @@ mod dialects;
 mod duplicates;
 #[path = "findings.rs"]
 mod findings;
+#[path = "floods.rs"]
+mod floods;
 #[path = "grace.rs"]
 mod grace;
 #[path = "hand_over.rs"]

@@ -10,7 +10,7 @@ const TELL_BYTES: u32 = 64 * 1024;
 pub(super) struct Excess {
     pub(super) messages: usize,
     pub(super) bytes: usize,
-    /// Bytes that fill the peer's buffer, if it is like ours.
+    /// Messages that fill the peer's buffer, if it is like ours.
     pub(super) fills: usize,
 }
 
@@ -18,12 +18,13 @@ pub(super) struct Excess {
 pub(super) struct Inbox {
     received: u64,
     told: u64,
-    /// How many had come at some moment since.
-    mark: u64,
-    /// Bytes of what came, now and at those two moments: only differences mean anything, and four gigabytes are more than any.
+    /// Behind the older mark stands as much as fills the peer's buffer in bytes, and at most about twice that; behind the newer one something less.
+    older: u64,
+    newer: u64,
+    /// Bytes of what came, now and at two moments: only differences mean anything, and four gigabytes are more than any.
     bytes: u32,
     told_bytes: u32,
-    mark_bytes: u32,
+    newer_bytes: u32,
 }
 
 impl Inbox {
@@ -31,6 +32,14 @@ impl Inbox {
     pub(super) fn count(&mut self, bytes: usize) {
         self.received += 1;
         self.bytes = self.bytes.wrapping_add(bytes as u32);
+    }
+
+    /// With resumption, after each message: so many bytes fill the peer's buffer, if it is like ours.
+    #[inline]
+    pub(super) fn keep_marks(&mut self, fills: usize) {
+        if self.bytes.wrapping_sub(self.newer_bytes) as usize >= fills {
+            (self.older, self.newer, self.newer_bytes) = (self.newer, self.received, self.bytes);
+        }
     }
 
     pub(super) fn received(&self) -> u64 {
@@ -47,24 +56,27 @@ impl Inbox {
     /// The number to tell the peer in a ping or its answer, with so much too much here.
     pub(super) fn tell_but(&mut self, excess: Excess) -> u64 {
         let number = self.tellable(excess);
-        if number > self.told {
-            (self.told, self.told_bytes) = (number, self.bytes);
-        }
-        if self.mark <= self.told {
-            (self.mark, self.mark_bytes) = (self.received, self.bytes);
-        }
-        self.told
+        self.told_bytes = self.told_bytes.wrapping_add(self.news_bytes(number));
+        self.told = number;
+        number
     }
 
     /// As much as there is too much stays unacknowledged, so it fills the peer's buffer, and the peer stops by itself: its pings never stand behind more messages than
-    /// we have room for. What goes beyond that is acknowledged, for the peer may have to answer something before there is room here again.
+    /// we have room for. What goes beyond a full buffer is acknowledged, for the peer may have to answer something before there is room here again.
     fn tellable(&self, excess: Excess) -> u64 {
-        let since_mark = if self.mark > self.told { self.bytes.wrapping_sub(self.mark_bytes) as usize } else { 0 };
-        let behind_mark = |bytes: usize| if since_mark >= bytes { self.mark } else { self.told };
+        let full = self.received.saturating_sub(excess.fills as u64).max(self.older);
         let by_messages = self.received.saturating_sub(excess.messages as u64);
-        let by_bytes = if excess.bytes == 0 { self.received } else { behind_mark(excess.bytes.min(excess.fills)) };
-        // A buffer that is full is full, however few messages it holds.
-        by_messages.min(by_bytes).max(behind_mark(excess.fills)).max(self.told)
+        // How many messages too many bytes are is not known.
+        let by_bytes = if excess.bytes == 0 { self.received } else { 0 };
+        by_messages.min(by_bytes).max(full).max(self.told)
+    }
+
+    /// About how many of the bytes that the peer does not know to be here this number tells of.
+    fn news_bytes(&self, number: u64) -> u32 {
+        let (news, all) = (number - self.told, self.received - self.told);
+        let bytes = u64::from(self.bytes.wrapping_sub(self.told_bytes));
+        // Never more than `bytes`, and a buffer's messages times four gigabytes are no overflow.
+        bytes.saturating_mul(news).checked_div(all).unwrap_or(0) as u32
     }
 
     pub(super) fn is_told(&self) -> bool {
@@ -73,7 +85,7 @@ impl Inbox {
 
     /// Whether the peer should be told without waiting for an occasion.
     pub(super) fn is_overdue(&self, excess: Excess) -> bool {
-        let news = self.tellable(excess) - self.told;
-        news >= TELL_MESSAGES || (news > 0 && self.bytes.wrapping_sub(self.told_bytes) >= TELL_BYTES)
+        let number = self.tellable(excess);
+        number - self.told >= TELL_MESSAGES || self.news_bytes(number) >= TELL_BYTES
     }
 }

@@ -362,11 +362,16 @@ impl<T> Endpoint<T> {
     fn has_reserve(&self) -> bool {
         let limits = self.limits();
         let reserve = limits.in_flight.saturating_add(limits.outbox_messages.saturating_mul(2));
-        let reserve_bytes = limits.outbox_bytes.saturating_add(limits.queued_bytes).saturating_add(limits.message_bytes);
+        // The peer leaves up to two buffers unacknowledged, and the messages that cross their lines (`Inbox`).
+        let reserve_bytes = limits
+            .outbox_bytes
+            .saturating_mul(3)
+            .saturating_add(limits.queued_bytes)
+            .saturating_add(limits.message_bytes.saturating_mul(2));
         self.outbox.keep() == Keep::All
             && (self.outbox.has_written_all() || !self.owed.has_room(limits, Patience::Normal))
             && self.outbox.messages() < reserve
-            && self.outbox.bytes() < reserve_bytes
+            && self.outbox.bytes().saturating_add(self.owed.batch_bytes()) < reserve_bytes
     }
 
     fn settle(&mut self, ended: Ended<T>, outcome: CallOutcome) {

@@ -109,7 +109,7 @@ impl Owed {
         Excess {
             messages: (self.debts.len() + 1).saturating_sub(limits.in_flight),
             bytes: (self.queued_bytes.saturating_add(self.batch_bytes).saturating_add(1)).saturating_sub(limits.queued_bytes),
-            fills: limits.outbox_bytes,
+            fills: limits.outbox_messages,
         }
     }
 

@@ -94,6 +94,7 @@ impl<T> Endpoint<T> {
                         return Received::Handled;
                     }
                     self.unreadable(now, frame.len(), format_args!("not UTF-8 at byte {}", error.valid_up_to()));
+                    self.has_received(now);
                 }
                 Received::Handled
             }
@@ -115,11 +116,25 @@ impl<T> Endpoint<T> {
     }
 
     fn unreadable(&mut self, now: Instant, bytes: usize, why: fmt::Arguments<'_>) {
-        self.count(now, bytes);
+        self.count(bytes);
         self.push_error(now, &Id::Null, &ErrorObject::new(ErrorObject::PARSE_ERROR, alloc::format!("Parse error: {why}")));
     }
 
     fn receive<'f>(&mut self, now: Instant, frame: &'f str, elsewhere: Elsewhere) -> Received<'f> {
+        let received = self.take(now, frame, elsewhere);
+        self.has_received(now);
+        received
+    }
+
+    /// Only now that what came is among what is owed it may be acknowledged: it may be too much.
+    #[inline]
+    fn has_received(&mut self, now: Instant) {
+        if let Role::Client(_) = self.role {
+            self.consider_telling(now);
+        }
+    }
+
+    fn take<'f>(&mut self, now: Instant, frame: &'f str, elsewhere: Elsewhere) -> Received<'f> {
         if !self.hears() {
             return Received::Handled;
         }
@@ -141,13 +156,13 @@ impl<T> Endpoint<T> {
             Frame::Single(Message::Request(call)) => self.single_request(now, call, frame.len(), elsewhere),
             Frame::Single(Message::Response(reply)) => {
                 if !self.is_answer_to_session_method(now, &reply) {
-                    self.count(now, frame.len());
+                    self.count(frame.len());
                     self.settle_reply(now, &reply);
                 }
                 Received::Handled
             }
             Frame::Single(Message::Invalid { id, why }) => {
-                self.count(now, frame.len());
+                self.count(frame.len());
                 self.push_error(now, &id, &ErrorObject::invalid_request(why));
                 Received::Handled
             }
@@ -159,12 +174,13 @@ impl<T> Endpoint<T> {
     }
 
     /// Counts an application message, when it is processed (PROTOCOL 6).
-    fn count(&mut self, now: Instant, bytes: usize) {
+    fn count(&mut self, bytes: usize) {
         self.inbox.count(bytes);
-        self.transport_used = true;
-        if let Role::Client(_) = self.role {
-            self.consider_telling(now);
+        if self.outbox.keep() == Keep::All {
+            let fills = self.limits().outbox_bytes;
+            self.inbox.keep_marks(fills);
         }
+        self.transport_used = true;
     }
 
     fn session_method<'f>(&mut self, now: Instant, call: &Call<'_>, elsewhere: Elsewhere) -> Received<'f> {
@@ -218,8 +234,20 @@ impl<T> Endpoint<T> {
         if let Some(other) = self.find_session(&call, elsewhere) {
             return Received::HandOver(other);
         }
-        self.count(now, bytes);
+        self.count(self.kept_by_sender(bytes));
         self.accept(now, call, None)
+    }
+
+    /// Bytes that its sender keeps of a request: a Kurento client adds the session's id when it writes it. With more than that a full buffer would seem to be one that holds
+    /// nothing any more.
+    #[inline]
+    fn kept_by_sender(&self, bytes: usize) -> usize {
+        match (&self.role, &self.session) {
+            (Role::Server(server), Some(id)) if server.config.dialect == Dialect::Kurento => {
+                bytes.saturating_sub(write::session_member_len(id))
+            }
+            (Role::Server(_) | Role::Client(_), _) => bytes,
+        }
     }
 
     fn batch_limit(&self) -> usize {
@@ -234,7 +262,7 @@ impl<T> Endpoint<T> {
             _ => None,
         };
         if let Some(why) = refusal {
-            self.count(now, bytes);
+            self.count(bytes);
             self.push_error(now, &Id::Null, &ErrorObject::invalid_request(why));
             return Received::Handled;
         }
@@ -250,7 +278,7 @@ impl<T> Endpoint<T> {
                 self.mind_sender(call.id.as_ref());
             }
         }
-        self.count(now, bytes);
+        self.count(bytes);
         let batch = self.owed.open_batch();
         for member in members {
             self.member(now, batch, member);

@@ -1,0 +1,285 @@
+//! A side that sends without end, to one whose handlers ask back before they answer: neither waits for the other longer than it takes to do the work.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::wildcard_enum_match_arm, reason = "in a test a panic is the failure")]
+
+use bowline_core::{
+    Action, Call, CallOutcome, ClientConfig, Dialect, Endpoint, Instant, Json, Limits, Outcome, Received, Request, Responder, ServerConfig,
+    SessionId,
+};
+use proptest::prelude::*;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Milliseconds that a handler works before it asks back.
+const WORK: u64 = 100;
+/// Milliseconds between two looks at the clock.
+const STEP: u64 = 50;
+/// The tag of calls that nobody asked for.
+const FLOOD: u32 = 0;
+
+/// What is sent, and by whom.
+#[derive(Clone, Debug)]
+struct Load {
+    from_server: bool,
+    times: usize,
+    dialect: Dialect,
+    /// Of both sides.
+    limits: Limits,
+    concurrency: usize,
+    /// Bytes of a request, and of what is answered when its handler asks back.
+    request: usize,
+    answer: usize,
+    /// Milliseconds that a frame is under way.
+    latency: u64,
+}
+
+impl Default for Load {
+    fn default() -> Self {
+        Self {
+            from_server: false,
+            times: 3000,
+            dialect: Dialect::Strict,
+            limits: Limits::default(),
+            concurrency: 1,
+            request: 10,
+            answer: 0,
+            latency: 0,
+        }
+    }
+}
+
+struct Side {
+    endpoint: Endpoint<u32>,
+    /// What it has sent, with when that arrives.
+    wire: VecDeque<(u64, Vec<u8>)>,
+    /// Handlers that work, and until when.
+    working: Vec<(u64, Responder)>,
+    /// Those that are to ask back as soon as there is room.
+    wanting: VecDeque<Responder>,
+    /// Those that have.
+    asking: Vec<(u32, Responder)>,
+    asked: u32,
+    settled: Vec<CallOutcome>,
+}
+
+impl Side {
+    fn new(endpoint: Endpoint<u32>) -> Self {
+        Self {
+            endpoint,
+            wire: VecDeque::new(),
+            working: Vec::new(),
+            wanting: VecDeque::new(),
+            asking: Vec::new(),
+            asked: FLOOD,
+            settled: Vec::new(),
+        }
+    }
+
+    fn call(&mut self, now: u64, method: &str, params: Option<&Json<'_>>, tag: u32) {
+        self.endpoint.call(at(now), Call { method, params, deadline: Some(Instant::FAR_FUTURE), tag }).unwrap();
+    }
+
+    fn serve(&mut self, now: u64, request: Request<'_>, answer: &Json<'_>) {
+        match &*request.method {
+            "flood" => self.working.push((now + WORK, request.responder)),
+            _ => self.endpoint.respond(at(now), request.responder, Outcome::Result(answer.clone())),
+        }
+    }
+
+    fn ask_back(&mut self, now: u64) {
+        while self.endpoint.has_room()
+            && let Some(responder) = self.wanting.pop_front()
+        {
+            self.asked += 1;
+            self.call(now, "confirm", None, self.asked);
+            self.asking.push((self.asked, responder));
+        }
+    }
+
+    /// Returns whether there was anything.
+    fn act(&mut self, now: u64, answer: &Json<'_>) -> bool {
+        let mut any = false;
+        while let Some(action) = self.endpoint.poll_action() {
+            any = true;
+            match action {
+                Action::Dial { .. } => assert_eq!(self.endpoint.handle_attached(at(now)), None),
+                Action::Serve(request) => self.serve(now, request, answer),
+                Action::Settled { tag: FLOOD, outcome } => self.settled.push(outcome),
+                Action::Settled { tag, outcome } => {
+                    assert!(matches!(outcome, CallOutcome::Result(_)), "{outcome:?}");
+                    let place = self.asking.iter().position(|(asked, _)| *asked == tag).unwrap();
+                    let (_, responder) = self.asking.remove(place);
+                    self.endpoint.respond(at(now), responder, Outcome::Empty);
+                }
+                Action::Opened => {}
+                other => panic!("{other:?}"),
+            }
+        }
+        any
+    }
+
+    fn write(&mut self, arrives: u64) {
+        let mut out = Vec::new();
+        while self.endpoint.poll_transmit(&mut out).is_some() {
+            self.wire.push_back((arrives, std::mem::take(&mut out)));
+        }
+    }
+
+    /// Reads a frame, if one has come and it takes any.
+    fn read(&mut self, now: u64, wire: &mut VecDeque<(u64, Vec<u8>)>, answer: &Json<'_>) -> bool {
+        if !self.endpoint.wants_read() || wire.front().is_none_or(|(arrives, _)| *arrives > now) {
+            return false;
+        }
+        let Some((_, frame)) = wire.pop_front() else { return false };
+        if let Received::Request(request) = self.endpoint.handle_frame(at(now), &frame) {
+            self.serve(now, request, answer);
+        }
+        true
+    }
+}
+
+fn at(millis: u64) -> Instant {
+    Instant::after_origin(Duration::from_millis(millis))
+}
+
+fn text(bytes: usize) -> Json<'static> {
+    Json::parse(&format!("[\"{}\"]", "x".repeat(bytes))).unwrap().into_owned()
+}
+
+/// The longest time in which no call was settled, in milliseconds.
+fn flood(load: &Load) -> u64 {
+    let Load { dialect, concurrency, .. } = *load;
+    let server = ServerConfig { concurrency, limits: load.limits.clone(), dialect, ..ServerConfig::default() };
+    let client = ClientConfig { concurrency, limits: load.limits.clone(), dialect, ..ClientConfig::default() };
+    let mut server = Side::new(Endpoint::server(Arc::new(server), SessionId::from_random([7; 16])));
+    let mut client = Side::new(Endpoint::client(Arc::new(client), 1));
+    assert_eq!(server.endpoint.handle_attached(at(1)), None);
+    client.endpoint.open(at(1));
+    let (request, answer) = (text(load.request), text(load.answer));
+    let (mut now, mut made, mut longest, mut last) = (1, 0, 0, (0, 1));
+    let settled = |server: &Side, client: &Side| if load.from_server { server.settled.len() } else { client.settled.len() };
+    while settled(&server, &client) < load.times {
+        now += STEP;
+        for side in [&mut server, &mut client] {
+            side.endpoint.handle_timeout(at(now));
+            side.wanting.extend(side.working.extract_if(.., |(until, _)| *until <= now).map(|(_, responder)| responder));
+        }
+        loop {
+            let source = if load.from_server { &mut server } else { &mut client };
+            while source.endpoint.is_open() && made < load.times && source.endpoint.has_room() {
+                made += 1;
+                source.call(now, "flood", Some(&request), FLOOD);
+            }
+            let mut any = false;
+            for side in [&mut server, &mut client] {
+                side.ask_back(now);
+                any |= side.act(now, &answer);
+                side.write(now + load.latency);
+            }
+            any |= server.read(now, &mut client.wire, &answer);
+            any |= client.read(now, &mut server.wire, &answer);
+            if !any {
+                break;
+            }
+        }
+        if settled(&server, &client) > last.0 {
+            last = (settled(&server, &client), now);
+        }
+        longest = longest.max(now - last.1);
+        let (there, here) = (server.endpoint.usage(), client.endpoint.usage());
+        assert!(now - last.1 < 30_000, "{} of {} after 30 s of nothing, {load:?}\n{there:?}\n{here:?}", last.0, load.times);
+    }
+    assert!(server.settled.iter().chain(&client.settled).all(|outcome| matches!(outcome, CallOutcome::Result(_))), "{load:?}");
+    longest
+}
+
+#[test]
+fn a_servers_calls_do_not_keep_the_clients_handlers_from_asking_it() {
+    for dialect in [Dialect::Strict, Dialect::Kurento] {
+        for (concurrency, request, answer) in [(1, 10, 0), (1, 200, 0), (1, 1000, 20_000), (3, 8000, 2000), (50, 10, 20_000)] {
+            let longest = flood(&Load { from_server: true, dialect, concurrency, request, answer, latency: 50, ..Load::default() });
+            assert!(longest <= 8000, "{dialect:?} {concurrency} {request} {answer}: {longest} ms");
+        }
+    }
+}
+
+/// A client that has taken in too much says at once when there is room again: not only when it would say what has arrived anyway.
+#[test]
+fn a_client_that_was_busy_goes_on_at_once() {
+    for in_flight in [16, 100] {
+        let limits = Limits { in_flight, ..Limits::default() };
+        let config = ClientConfig { limits, dialect: Dialect::Strict, ..ClientConfig::default() };
+        let server = ServerConfig { dialect: Dialect::Strict, ..ServerConfig::default() };
+        let mut server = Side::new(Endpoint::server(Arc::new(server), SessionId::from_random([7; 16])));
+        let mut client = Side::new(Endpoint::client(Arc::new(config), 1));
+        let news = text(8000);
+        let mut handled = 0;
+        assert_eq!(server.endpoint.handle_attached(at(1)), None);
+        client.endpoint.open(at(1));
+        // Each takes a millisecond, and so does the way.
+        for now in 1..5000 {
+            server.endpoint.handle_timeout(at(now));
+            client.endpoint.handle_timeout(at(now));
+            for (_, responder) in client.working.extract_if(.., |(until, _)| *until < now + WORK).collect::<Vec<_>>() {
+                client.endpoint.respond(at(now), responder, Outcome::Empty);
+                handled += 1;
+            }
+            loop {
+                while server.endpoint.notify(at(now), "flood", Some(&news)).is_ok() {}
+                let mut any = false;
+                for side in [&mut server, &mut client] {
+                    any |= side.act(now, &news);
+                    side.write(now + 1);
+                }
+                any |= server.read(now, &mut client.wire, &news);
+                any |= client.read(now, &mut server.wire, &news);
+                if !any {
+                    break;
+                }
+            }
+        }
+        assert!(handled > 4500, "{in_flight}: {handled} in 5 s");
+    }
+}
+
+fn limits() -> impl Strategy<Value = Limits> {
+    let messages = prop::sample::select(vec![64, 300, 1024]);
+    let bytes = prop::sample::select(vec![10_000, 65_536, 262_144]);
+    let in_flight = prop::sample::select(vec![4, 16, 1024]);
+    let queued = prop::sample::select(vec![100_000, 1024 * 1024]);
+    let message = prop::sample::select(vec![100_000, 1024 * 1024]);
+    (messages, bytes, in_flight, queued, message).prop_map(|(outbox_messages, outbox_bytes, in_flight, queued_bytes, message_bytes)| {
+        Limits { outbox_messages, outbox_bytes, in_flight, queued_bytes, message_bytes, ..Limits::default() }
+    })
+}
+
+fn load() -> impl Strategy<Value = Load> {
+    let dialect = prop::sample::select(vec![Dialect::Kurento, Dialect::Strict]);
+    let concurrency = prop::sample::select(vec![1, 3, 50, 1000]);
+    let request = prop::sample::select(vec![10, 200, 1000, 8000, 60_000]);
+    let answer = prop::sample::select(vec![0, 200, 2000, 20_000]);
+    let latency = prop::sample::select(vec![0, 50, 200]);
+    (any::<bool>(), dialect, limits(), concurrency, request, answer, latency).prop_map(
+        |(from_server, dialect, limits, concurrency, request, answer, latency)| Load {
+            from_server,
+            times: 1000,
+            dialect,
+            limits,
+            concurrency,
+            request,
+            answer,
+            latency,
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Whatever the limits, if both sides have the same.
+    #[test]
+    fn nobody_waits_for_ever(load in load()) {
+        let longest = flood(&load);
+        prop_assert!(longest <= 10_000, "{longest} ms: {load:?}");
+    }
+}
