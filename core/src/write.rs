@@ -74,11 +74,6 @@ pub(crate) fn insert_session_id(out: &mut Vec<u8>, id: &SessionId, tail: usize) 
     out.extend_from_slice(&kept[..=tail.min(1)]);
 }
 
-/// Bytes that this adds to params that are not empty, if nothing in the id is escaped.
-pub(crate) fn session_member_len(id: &SessionId) -> usize {
-    ",\"sessionId\":\"\"".len() + id.text_len()
-}
-
 /// What wraps the result of an answer in the Kurento dialect (PROTOCOL 2); `None` in the strict one.
 pub(crate) type Wrap<'a> = Option<Option<&'a SessionId>>;
 

@@ -130,6 +130,25 @@ fn answers_that_wait_for_the_rest_of_their_batch_are_bounded() {
 }
 
 #[test]
+fn answers_that_wait_for_the_rest_of_their_batch_are_bounded_by_the_reserve_too() {
+    let limits = Limits { queued_bytes: 10_000, outbox_bytes: 5_000, message_bytes: 2_000, ..Limits::default() };
+    let mut house = House::new(ServerConfig { limits, dialect: Dialect::Strict, ..ServerConfig::default() });
+    let wire = house.open();
+    house.ask(wire, 1, "connect", json!({"resume": {"received": 0}}));
+    let home = house.home(wire);
+    house.send(wire, &json!({"jsonrpc": "2.0", "id": 2, "method": "busy"}));
+    for id in 0..400 {
+        let long = json!({"jsonrpc": "2.0", "id": 10 + 2 * id, "method": "fail_deep", "params": {"levels": 100}});
+        let later = json!({"jsonrpc": "2.0", "id": 11 + 2 * id, "method": "later"});
+        house.send(wire, &json!([long, later]));
+    }
+    // Now one after the other starts.
+    house.finish(0, &json!(0));
+    let usage = house.endpoint(home).usage();
+    assert!((20_000..3 * 5_000 + 10_000 + 2 * 2_000 + 2_000).contains(&usage.outbox_bytes), "{usage:?}");
+}
+
+#[test]
 fn requests_instead_of_the_answer_to_connect_are_taken_within_their_bound() {
     let limits = Limits { queued_bytes: 1000, outbox_bytes: 500, message_bytes: 500, ..Limits::default() };
     let mut server = RawServer::new(ClientConfig { limits, ..ClientConfig::default() });

@@ -194,7 +194,7 @@ impl<T> Endpoint<T> {
         let asked_for = self.session.clone();
         if asked_for.is_none() {
             self.forget_session();
-            self.inbox = Inbox::default();
+            self.inbox = Inbox::new(self.limits().outbox_bytes);
         }
         let received = self.inbox.received();
         // Then its messages have been counted from the first on, at both ends.

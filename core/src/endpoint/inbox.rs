@@ -14,32 +14,48 @@ pub(super) struct Excess {
     pub(super) fills: usize,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Inbox {
     received: u64,
     told: u64,
     /// Behind the older mark stands as much as fills the peer's buffer in bytes, and at most about twice that; behind the newer one something less.
     older: u64,
     newer: u64,
-    /// Bytes of what came, now and at two moments: only differences mean anything, and four gigabytes are more than any.
+    /// Bytes of what came, now and when the peer was told: only differences mean anything, and four gigabytes are more than any.
     bytes: u32,
     told_bytes: u32,
-    newer_bytes: u32,
+    /// Bytes that may come before there is a mark again, a message of two gigabytes aside …
+    left: i32,
+    /// … of those that fill the peer's buffer, if it is like ours.
+    fills: i32,
 }
 
 impl Inbox {
-    #[inline]
-    pub(super) fn count(&mut self, bytes: usize) {
-        self.received += 1;
-        self.bytes = self.bytes.wrapping_add(bytes as u32);
+    /// Of a new session, for an endpoint whose own buffer holds so many bytes.
+    pub(super) fn new(fills: usize) -> Self {
+        let fills = i32::try_from(fills).unwrap_or(i32::MAX);
+        Self { received: 0, told: 0, older: 0, newer: 0, bytes: 0, told_bytes: 0, left: fills, fills }
     }
 
-    /// With resumption, after each message: so many bytes fill the peer's buffer, if it is like ours.
     #[inline]
-    pub(super) fn keep_marks(&mut self, fills: usize) {
-        if self.bytes.wrapping_sub(self.newer_bytes) as usize >= fills {
-            (self.older, self.newer, self.newer_bytes) = (self.newer, self.received, self.bytes);
+    pub(super) fn count(&mut self, bytes: usize) {
+        if self.left <= 0 {
+            self.move_marks();
         }
+        self.received += 1;
+        self.bytes = self.bytes.wrapping_add(bytes as u32);
+        self.left = self.left.wrapping_sub(bytes as i32);
+    }
+
+    #[cold]
+    fn move_marks(&mut self) {
+        (self.older, self.newer, self.left) = (self.newer, self.received, self.fills);
+    }
+
+    /// So many bytes of the last message were not in the peer's buffer. With them a buffer would seem to be full that is not.
+    pub(super) fn discount(&mut self, bytes: usize) {
+        self.bytes = self.bytes.wrapping_sub(bytes as u32);
+        self.left = self.left.wrapping_add(bytes as i32);
     }
 
     pub(super) fn received(&self) -> u64 {
@@ -55,6 +71,9 @@ impl Inbox {
 
     /// The number to tell the peer in a ping or its answer, with so much too much here.
     pub(super) fn tell_but(&mut self, excess: Excess) -> u64 {
+        if excess.messages == 0 && excess.bytes == 0 {
+            return self.tell();
+        }
         let number = self.tellable(excess);
         self.told_bytes = self.told_bytes.wrapping_add(self.news_bytes(number));
         self.told = number;
@@ -75,7 +94,7 @@ impl Inbox {
     fn news_bytes(&self, number: u64) -> u32 {
         let (news, all) = (number - self.told, self.received - self.told);
         let bytes = u64::from(self.bytes.wrapping_sub(self.told_bytes));
-        // Never more than `bytes`, and a buffer's messages times four gigabytes are no overflow.
+        // Never more than all of them, so it fits again.
         bytes.saturating_mul(news).checked_div(all).unwrap_or(0) as u32
     }
 

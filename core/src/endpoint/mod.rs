@@ -304,11 +304,11 @@ impl<T> Endpoint<T> {
 impl<T> Endpoint<T> {
     fn new(role: Role, session: Option<SessionId>) -> Self {
         Self {
+            inbox: Inbox::new(role.limits().outbox_bytes),
             role,
             life: Life::Fresh,
             link: Link::Down,
             session,
-            inbox: Inbox::default(),
             outbox: Outbox::new(),
             calls: Calls::new(),
             owed: Owed::new(),

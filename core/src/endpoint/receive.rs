@@ -94,7 +94,7 @@ impl<T> Endpoint<T> {
                         return Received::Handled;
                     }
                     self.unreadable(now, frame.len(), format_args!("not UTF-8 at byte {}", error.valid_up_to()));
-                    self.has_received(now);
+                    self.consider_telling(now);
                 }
                 Received::Handled
             }
@@ -121,16 +121,14 @@ impl<T> Endpoint<T> {
     }
 
     fn receive<'f>(&mut self, now: Instant, frame: &'f str, elsewhere: Elsewhere) -> Received<'f> {
-        let received = self.take(now, frame, elsewhere);
-        self.has_received(now);
-        received
-    }
-
-    /// Only now that what came is among what is owed it may be acknowledged: it may be too much.
-    #[inline]
-    fn has_received(&mut self, now: Instant) {
-        if let Role::Client(_) = self.role {
-            self.consider_telling(now);
+        match self.role {
+            Role::Server(_) => self.take(now, frame, elsewhere),
+            Role::Client(_) => {
+                let received = self.take(now, frame, elsewhere);
+                // Not before what came is among what is owed: it may be too much to be acknowledged.
+                self.consider_telling(now);
+                received
+            }
         }
     }
 
@@ -176,10 +174,6 @@ impl<T> Endpoint<T> {
     /// Counts an application message, when it is processed (PROTOCOL 6).
     fn count(&mut self, bytes: usize) {
         self.inbox.count(bytes);
-        if self.outbox.keep() == Keep::All {
-            let fills = self.limits().outbox_bytes;
-            self.inbox.keep_marks(fills);
-        }
         self.transport_used = true;
     }
 
@@ -234,20 +228,8 @@ impl<T> Endpoint<T> {
         if let Some(other) = self.find_session(&call, elsewhere) {
             return Received::HandOver(other);
         }
-        self.count(self.kept_by_sender(bytes));
+        self.count(bytes);
         self.accept(now, call, None)
-    }
-
-    /// Bytes that its sender keeps of a request: a Kurento client adds the session's id when it writes it. With more than that a full buffer would seem to be one that holds
-    /// nothing any more.
-    #[inline]
-    fn kept_by_sender(&self, bytes: usize) -> usize {
-        match (&self.role, &self.session) {
-            (Role::Server(server), Some(id)) if server.config.dialect == Dialect::Kurento => {
-                bytes.saturating_sub(write::session_member_len(id))
-            }
-            (Role::Server(_) | Role::Client(_), _) => bytes,
-        }
     }
 
     fn batch_limit(&self) -> usize {
@@ -336,7 +318,12 @@ impl<T> Endpoint<T> {
             return Received::Handled;
         }
         let params = call.params.map(|raw| match self.dialect() {
-            Dialect::Kurento => raw.without_session_id(),
+            Dialect::Kurento => {
+                let params = raw.without_session_id();
+                // Its sender adds that when it writes the request, and does not keep it.
+                self.inbox.discount(raw.text.len().saturating_sub(params.as_str().len()));
+                params
+            }
             Dialect::Strict => raw.whole(),
         });
         let notification = call.id.is_none();

@@ -336,7 +336,8 @@ impl<T> Endpoint<T> {
         }
         if self.outbox.keep() == Keep::All {
             let excess = self.owed.excess(self.limits());
-            result.push_str(&format!(",\"received\":{}", self.inbox.tell_but(excess)));
+            result.push_str(",\"received\":");
+            result.push_str(itoa::Buffer::new().format(self.inbox.tell_but(excess)));
         }
         result.push('}');
         self.answer_session_method(call.id.as_ref(), &result);

@@ -636,7 +636,7 @@ impl Harness {
         let all_written = usage.outbox_messages == usage.unacknowledged && !self.state().contains("held: true");
         let limits = &self.limits;
         let has_reserve = usage.outbox_messages < limits.in_flight + 2 * limits.outbox_messages
-            && usage.outbox_bytes < limits.outbox_bytes + limits.queued_bytes + limits.message_bytes;
+            && usage.outbox_bytes < 3 * limits.outbox_bytes + limits.queued_bytes + 2 * limits.message_bytes;
         assert!(
             !all_written || (self.endpoint.is_resumable() && !has_reserve),
             "requests wait, although all was written: {usage:?} {limits:?}"
