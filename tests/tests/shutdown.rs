@@ -163,12 +163,16 @@ async fn a_peer_that_takes_nothing_is_not_waited_for(runtime: impl Runtime) {
     let rest = Rest::start(&runtime).await;
     let mut peer = Peer::connect(rest.address, "/");
     peer.greet();
+    // One fills what the system takes, the other what the session keeps.
+    peer.request("long", &json!(null));
     peer.request("long", &json!(null));
     peer.call("ping", &json!({}));
     let stopping = rest.stop(Duration::MAX).await;
     rest.gate.update(|open| *open = true);
+    // There is no room for its answer.
+    peer.request("echo", &json!({ "value": "late" }));
     let report = soon(stopping).await;
-    assert_eq!((report.requests_finished, report.requests_abandoned, report.tasks_left), (1, 0, 0), "{report:?}");
+    assert_eq!((report.requests_finished, report.requests_abandoned, report.tasks_left), (2, 1, 0), "{report:?}");
 }
 
 bowline_tests::both![
