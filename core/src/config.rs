@@ -24,9 +24,11 @@ pub struct Limits {
     /// Messages that may wait to be sent or acknowledged before [`SendError::Full`](crate::SendError::Full); 1,024. Answers may exceed it: by a reserve of as
     /// many again and `in_flight`, and by the requests that are in flight when that is used up.
     ///
-    /// With resumption a peer acknowledges every 256 messages or 64 KiB at the latest when asked; much less than twice that makes senders wait for it.
+    /// With resumption a peer acknowledges every 256 messages or 64 KiB at the latest when asked; much less than twice that makes senders wait for it. More than the peer's
+    /// own, of messages or of bytes, can make handlers that call back wait in vain while it is flooded (PROTOCOL 6): give both sides the same.
     pub outbox_messages: usize,
-    /// Bytes of those messages; 256 KiB. The message that crosses the line is still taken.
+    /// Bytes of those messages; 256 KiB. The message that crosses the line is still taken. With resumption answers may exceed it by a reserve: twice as many again,
+    /// `queued_bytes`, and two messages.
     pub outbox_bytes: usize,
     /// Requests of the peer that are not answered yet, running or waiting; 1,024. At the limit the transport is not read
     /// ([`Endpoint::wants_read`](crate::Endpoint::wants_read)). It also bounds a batch.
