@@ -79,8 +79,23 @@ impl Both {
         self.settle();
     }
 
+    /// What is under way is lost.
+    fn cut(&mut self) {
+        self.to_server.clear();
+        self.to_client.clear();
+        self.server.handle_detached(self.at());
+        assert_eq!(self.server.handle_attached(self.at()), None);
+        self.fresh = true;
+        self.client.handle_detached(self.at());
+        self.settle();
+    }
+
     fn serve(&mut self, request: Request<'static>) {
         match &*request.method {
+            "ask later" => {
+                self.server.defer(self.at(), &request.responder);
+                self.working.push((self.now + WORK, request.responder));
+            }
             "ask" => self.working.push((self.now + WORK, request.responder)),
             "busy" => self.busy.push(request.responder),
             _ => self.server.respond(self.at(), request.responder, Outcome::Empty),
@@ -261,6 +276,47 @@ fn handlers_that_run_at_once_ask_for_long_answers() {
         both.confirmation = text(bytes);
         both.calls("ask", 10, 2000);
     }
+}
+
+/// What `connect` says has come is not acknowledged with it: the client would send as much again.
+#[test]
+fn a_cut_does_not_empty_a_buffer_that_is_full_on_purpose() {
+    for concurrency in [1, 16] {
+        let mut both = Both::new(ServerConfig { concurrency, ..ServerConfig::default() }, ClientConfig::default());
+        let (mut made, mut cuts) = (0, 0);
+        while both.settled.len() < 3000 {
+            while made < 3000 && both.client.has_room() {
+                both.call("ask", 10);
+                made += 1;
+            }
+            both.advance(WORK);
+            if both.now > 2000 * (cuts + 1) && cuts < 5 {
+                cuts += 1;
+                both.cut();
+            }
+            assert!(both.now < 3 * WORK * 3000, "{} of 3000, {:?}", both.settled.len(), both.server.usage());
+        }
+        assert!(both.callbacks.iter().chain(&both.settled).all(|outcome| matches!(outcome, CallOutcome::Result(_))));
+        assert_eq!((both.lost, both.callbacks.len()), (0, 3000));
+    }
+}
+
+/// An answer acknowledges all that was sent before its request, answered or not.
+#[test]
+fn handlers_that_answer_later_are_no_more_than_may_be_in_flight() {
+    let mut both = Both::new(ServerConfig::default(), ClientConfig::default());
+    let mut made = 0;
+    while both.settled.len() < 5000 {
+        while made < 5000 && both.client.has_room() {
+            both.call(if made % 50 == 49 { "quick" } else { "ask later" }, 10);
+            made += 1;
+            assert!(both.working.len() + both.asking.len() <= 1024);
+        }
+        both.advance(WORK);
+        assert!(both.now < 60_000, "{} of 5000, {:?}", both.settled.len(), both.server.usage());
+    }
+    assert!(both.callbacks.iter().chain(&both.settled).all(|outcome| matches!(outcome, CallOutcome::Result(_))));
+    assert_eq!((both.lost, both.callbacks.len()), (0, 4900));
 }
 
 #[test]

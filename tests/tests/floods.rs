@@ -242,6 +242,43 @@ fn a_client_that_was_busy_goes_on_at_once() {
     }
 }
 
+/// Many short messages were acknowledged while there were too many, and the long one behind them was not: it fills the buffer.
+#[test]
+fn what_was_kept_back_is_acknowledged_when_there_is_room() {
+    let config = ClientConfig { concurrency: 2000, heartbeat: Some(Duration::from_secs(60)), ..ClientConfig::default() };
+    let mut server = Side::new(Endpoint::server(Arc::new(ServerConfig::default()), SessionId::from_random([7; 16])));
+    let mut client = Side::new(Endpoint::client(Arc::new(config), 1));
+    assert_eq!(server.endpoint.handle_attached(at(1)), None);
+    client.endpoint.open(at(1));
+    let (none, long) = (text(0), text(300_000));
+    let settle = |server: &mut Side, client: &mut Side| {
+        let mut any = true;
+        while any {
+            any = false;
+            for side in [&mut *server, &mut *client] {
+                any |= side.act(1, &none);
+                side.write(1);
+            }
+            any |= server.read(1, &mut client.wire, &none);
+            any |= client.read(1, &mut server.wire, &none);
+        }
+    };
+    settle(&mut server, &mut client);
+    for _ in 0..1023 {
+        server.endpoint.notify(at(1), "flood", None).unwrap();
+        settle(&mut server, &mut client);
+    }
+    while server.endpoint.has_room() {
+        server.endpoint.notify(at(1), "flood", Some(&long)).unwrap();
+        settle(&mut server, &mut client);
+    }
+    for (_, responder) in std::mem::take(&mut client.working) {
+        client.endpoint.respond(at(1), responder, Outcome::Empty);
+    }
+    settle(&mut server, &mut client);
+    assert!(server.endpoint.has_room());
+}
+
 fn limits() -> impl Strategy<Value = Limits> {
     let messages = prop::sample::select(vec![64, 300, 1024]);
     let bytes = prop::sample::select(vec![10_000, 65_536, 262_144]);

@@ -3,7 +3,7 @@
 use super::backoff::Backoff;
 use super::inbox::Inbox;
 use super::outbox::Keep;
-use super::server::{max_member, message_bytes};
+use super::server::{message_bytes, resume_member};
 use super::{Endpoint, Life, Link, Role, Timer};
 use crate::message::{self, Body, Reply};
 use crate::{
@@ -196,7 +196,7 @@ impl<T> Endpoint<T> {
             self.forget_session();
             self.inbox = Inbox::new(self.limits().outbox_bytes);
         }
-        let received = self.inbox.received();
+        let (received, acknowledged) = (self.inbox.received(), self.inbox.tellable(self.owed.excess(self.limits())));
         // Then its messages have been counted from the first on, at both ends.
         let keeps = self.outbox.keep() == Keep::All;
         let progress = self.progress();
@@ -204,11 +204,7 @@ impl<T> Endpoint<T> {
         client.progress_at_greeting = progress;
         client.numbered_at_ping = 0;
         let offers = client.config.resume && (asked_for.is_none() || keeps);
-        let offer = if offers {
-            alloc::format!("\"resume\":{{\"received\":{received}{}}}", max_member(&client.config.limits))
-        } else {
-            String::new()
-        };
+        let offer = if offers { resume_member(received, acknowledged, &client.config.limits) } else { String::new() };
         let mut params = alloc::format!("{{{offer}}}").into_bytes();
         if let Some(session) = &asked_for {
             write::insert_session_id(&mut params, session, 0);
@@ -355,21 +351,20 @@ impl<T> Endpoint<T> {
         if asked_for.is_some() && !same {
             self.forget_session();
         }
-        let received = json::member(result, "resume").and_then(|resume| json::count_of(json::member(resume, "received")?).ok());
+        let told = |name| json::member(result, "resume").and_then(|resume| json::count_of(json::member(resume, name)?).ok());
         // Nothing is resumed that was not offered, nor a session that has no name to come back to.
-        let received = received.filter(|_| offered && session_known && (same || asked_for.is_none()));
+        let received = told("received").filter(|_| offered && session_known && (same || asked_for.is_none()));
         match received {
             Some(received) => {
                 self.outbox.set_keep(Keep::All);
-                if self.outbox.rewind(received).is_err() {
+                if self.outbox.rewind(received, told("acknowledged")).is_err() {
                     return self.abandon_session(now, Close::MISMATCH);
                 }
             }
             None => self.goes_on_without_resumption(),
         }
-        let max = json::member(result, "resume").and_then(|resume| json::count_of(json::member(resume, "max")?).ok());
         if received.is_some() {
-            self.peer_takes_now(now, message_bytes(max));
+            self.peer_takes_now(now, message_bytes(told("max")));
         }
         self.session = named.or(asked_for);
         let Some(client) = self.as_client() else { return };

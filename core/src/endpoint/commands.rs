@@ -119,6 +119,7 @@ impl<T> Endpoint<T> {
                 }
                 self.add_to_batch(batch, &id, &text);
                 self.close_member(now, batch);
+                self.consider_telling(now);
             }
         }
         if debt.print.is_some() && !self.timers.is_set(Timer::Duplicates) {

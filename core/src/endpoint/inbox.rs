@@ -62,27 +62,26 @@ impl Inbox {
         self.received
     }
 
-    /// The number to tell the peer in a `connect` or its answer: what has been received, to the last message.
-    pub(super) fn tell(&mut self) -> u64 {
-        self.told = self.received;
-        self.told_bytes = self.bytes;
-        self.received
-    }
-
-    /// The number to tell the peer in a ping or its answer, with so much too much here.
+    /// The number to tell the peer, with so much too much here.
     pub(super) fn tell_but(&mut self, excess: Excess) -> u64 {
         if excess.messages == 0 && excess.bytes == 0 {
-            return self.tell();
+            self.told = self.received;
+            self.told_bytes = self.bytes;
+            return self.received;
         }
         let number = self.tellable(excess);
         self.told_bytes = self.told_bytes.wrapping_add(self.news_bytes(number));
         self.told = number;
+        if self.bytes.wrapping_sub(self.told_bytes) < TELL_BYTES {
+            // What is kept back fills the peer's buffer: it is told at once when there is room.
+            self.told_bytes = self.bytes.wrapping_sub(TELL_BYTES);
+        }
         number
     }
 
     /// As much as there is too much stays unacknowledged, so it fills the peer's buffer, and the peer stops by itself: its pings never stand behind more messages than
     /// we have room for. What goes beyond a full buffer is acknowledged, for the peer may have to answer something before there is room here again.
-    fn tellable(&self, excess: Excess) -> u64 {
+    pub(super) fn tellable(&self, excess: Excess) -> u64 {
         let full = self.received.saturating_sub(excess.fills as u64).max(self.older);
         let by_messages = self.received.saturating_sub(excess.messages as u64);
         // How many messages too many bytes are is not known.

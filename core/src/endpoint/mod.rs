@@ -255,7 +255,9 @@ impl<T> Endpoint<T> {
             return Some(action);
         }
         let room = self.has_room_for_answer() || (self.outbox_takes(0) && self.owed.is_batch_in_queue());
-        let queued = self.owed.start_next(self.concurrency(), room)?;
+        let queued = self.owed.start_next(self.concurrency(), self.limits().in_flight, room)?;
+        // There may be room for more requests now.
+        self.consider_telling(self.clock);
         Some(Action::Serve(Request {
             method: Cow::Owned(String::from(queued.method)),
             params: queued.params,
@@ -363,11 +365,8 @@ impl<T> Endpoint<T> {
         let limits = self.limits();
         let reserve = limits.in_flight.saturating_add(limits.outbox_messages.saturating_mul(2));
         // The peer leaves up to two buffers unacknowledged, and the messages that cross their lines (`Inbox`).
-        let reserve_bytes = limits
-            .outbox_bytes
-            .saturating_mul(3)
-            .saturating_add(limits.queued_bytes)
-            .saturating_add(limits.message_bytes.saturating_mul(2));
+        let more = limits.queued_bytes.saturating_add(limits.message_bytes.saturating_mul(2));
+        let reserve_bytes = limits.outbox_bytes.saturating_mul(3).saturating_add(more);
         self.outbox.keep() == Keep::All
             && (self.outbox.has_written_all() || !self.owed.has_room(limits, Patience::Normal))
             && self.outbox.messages() < reserve

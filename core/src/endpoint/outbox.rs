@@ -257,13 +257,17 @@ impl Outbox {
         Ok(())
     }
 
-    /// The peer says on a new transport that it has received the first `received` messages: the rest is written again.
-    pub(super) fn rewind(&mut self, received: u64) -> Result<(), Mismatch> {
-        if received < self.acknowledged() {
+    /// The peer says on a new transport that it has received the first `received` messages: the rest is written again. If it has too many to take more, it has acknowledged less.
+    pub(super) fn rewind(&mut self, received: u64, acknowledged: Option<u64>) -> Result<(), Mismatch> {
+        if received < self.acknowledged() || received > self.numbered {
             return Err(Mismatch);
         }
-        self.acknowledge(received)?;
+        self.acknowledge(acknowledged.map_or(received, |number| number.min(received)))?;
         self.replayed = Place::default();
+        for _ in self.acknowledged()..received {
+            let Some((_, text)) = self.log.get(self.replayed) else { break };
+            self.replayed = self.replayed.behind(text.len());
+        }
         Ok(())
     }
 

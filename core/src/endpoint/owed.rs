@@ -129,8 +129,14 @@ impl Owed {
     }
 
     /// Whether a request that arrives now may start at once, ahead of nobody.
-    pub(super) fn may_start(&self, concurrency: usize) -> bool {
-        self.queue.is_empty() && self.running < concurrency.max(1)
+    pub(super) fn may_start(&self, concurrency: usize, in_flight: usize) -> bool {
+        self.queue.is_empty() && self.has_place(concurrency, in_flight)
+    }
+
+    /// Whether another request may run, and be answered when it likes. An answer acknowledges everything up to its request: with more than `in_flight` that have started
+    /// and are not answered, the last one's would have the peer send more than there is room for.
+    fn has_place(&self, concurrency: usize, in_flight: usize) -> bool {
+        self.running < concurrency.max(1) && self.debts.len() - self.queue.len() < in_flight.max(1)
     }
 
     pub(super) fn start(&mut self, key: u32) {
@@ -148,8 +154,8 @@ impl Owed {
     /// The request whose turn has come, if there is one and a place for it.
     ///
     /// Without `room` for an answer only a notification starts, which gets none.
-    pub(super) fn start_next(&mut self, concurrency: usize, room: bool) -> Option<Queued> {
-        if self.running >= concurrency.max(1) || !(room || self.queue.front()?.notification) {
+    pub(super) fn start_next(&mut self, concurrency: usize, in_flight: usize, room: bool) -> Option<Queued> {
+        if !self.has_place(concurrency, in_flight) || !(room || self.queue.front()?.notification) {
             return None;
         }
         let queued = self.queue.pop_front()?;

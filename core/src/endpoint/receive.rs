@@ -328,7 +328,9 @@ impl<T> Endpoint<T> {
         });
         let notification = call.id.is_none();
         let is_first = core::mem::take(&mut self.awaits_first);
-        let at_once = batch.is_none() && self.owed.may_start(self.concurrency()) && (notification || self.has_room_for_answer());
+        let at_once = batch.is_none()
+            && self.owed.may_start(self.concurrency(), self.limits().in_flight)
+            && (notification || self.has_room_for_answer());
         if let (Some(key), Some(print)) = (&key, print) {
             if !self.duplicates.is_new(key) {
                 self.owed.supersede(print);

@@ -57,6 +57,8 @@ struct ConnectParams {
     /// A session was named, if by a text that no session can have.
     named: bool,
     received: Option<u64>,
+    /// How much of that it acknowledges, if it is less.
+    acknowledged: Option<u64>,
     /// Bytes of the longest message that the client takes.
     max: Option<u64>,
 }
@@ -218,7 +220,7 @@ impl<T> Endpoint<T> {
         };
         let resumed = match offer {
             Some(received) if back && self.outbox.keep() == Keep::All => {
-                if self.outbox.rewind(received).is_err() {
+                if self.outbox.rewind(received, params.acknowledged).is_err() {
                     self.refuse_resumption(id);
                     return Received::Handled;
                 }
@@ -260,8 +262,9 @@ impl<T> Endpoint<T> {
             session.with_text(|text| result.push_str(&format!(",\"sessionId\":{}", quoted(text))));
         }
         if resumed {
-            let received = self.inbox.tell();
-            result.push_str(&format!(",\"resume\":{{\"received\":{received}{}}}", max_member(self.limits())));
+            let acknowledged = self.inbox.tell_but(self.owed.excess(self.limits()));
+            result.push(',');
+            result.push_str(&resume_member(self.inbox.received(), acknowledged, self.limits()));
         }
         result.push('}');
         self.answer_session_method(id, &result);
@@ -390,8 +393,9 @@ impl ConnectParams {
         if let Some(resume) = json::member(raw, "resume").filter(|raw| *raw != "null") {
             let received = json::member(resume, "received").ok_or("resume.received: missing")?;
             params.received = Some(json::count_of(received).map_err(|why| format!("resume.received: {why}"))?);
-            let max = json::member(resume, "max").map(json::count_of).transpose();
-            params.max = max.map_err(|why| format!("resume.max: {why}"))?;
+            let count = |name| json::member(resume, name).map(json::count_of).transpose().map_err(|why| format!("resume.{name}: {why}"));
+            params.acknowledged = count("acknowledged")?;
+            params.max = count("max")?;
         }
         Ok(params)
     }
@@ -402,9 +406,17 @@ pub(super) fn message_bytes(said: Option<u64>) -> usize {
     said.map_or(DEFAULT_MESSAGE_BYTES, |max| usize::try_from(max).unwrap_or(usize::MAX))
 }
 
-/// The member `max` of `resume`, if there is something to say.
-pub(super) fn max_member(limits: &Limits) -> String {
-    if limits.message_bytes == DEFAULT_MESSAGE_BYTES { String::new() } else { format!(",\"max\":{}", limits.message_bytes) }
+/// The member `resume` of `connect` and of its answer: how much has come, and what goes without saying only if it is the usual.
+pub(super) fn resume_member(received: u64, acknowledged: u64, limits: &Limits) -> String {
+    let mut text = format!("\"resume\":{{\"received\":{received}");
+    if acknowledged < received {
+        text.push_str(&format!(",\"acknowledged\":{acknowledged}"));
+    }
+    if limits.message_bytes != DEFAULT_MESSAGE_BYTES {
+        text.push_str(&format!(",\"max\":{}", limits.message_bytes));
+    }
+    text.push('}');
+    text
 }
 
 fn quoted(text: &str) -> String {

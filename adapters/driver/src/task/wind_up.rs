@@ -16,8 +16,8 @@ pub(super) struct WindingUp {
     pub(super) until: Option<Instant>,
 }
 
-/// How long that is, from the last that it took.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long that is, from the last that it took or that was answered: longer than a client takes to acknowledge what has come (PROTOCOL 6).
+const PATIENCE: Duration = Duration::from_secs(10);
 
 impl WindingUp {
     /// The peer takes what it is sent.
@@ -54,6 +54,9 @@ impl<R: Runtime> SessionTask<R> {
     pub(super) fn respond(&mut self, now: Instant, responder: Responder, outcome: Outcome<'_>) {
         if let (Some(_), Role::Server(side)) = (&self.winding_up, &self.role) {
             side.home.registry.tally().finished(1);
+        }
+        if let Some(winding_up) = &mut self.winding_up {
+            winding_up.until = None;
         }
         self.endpoint.respond(now, responder, outcome);
     }
