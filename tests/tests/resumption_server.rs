@@ -19,8 +19,12 @@ fn house(limits: Limits) -> (House, Wire, Home, String) {
 
 /// Comes back over a new transport and says that `received` messages have arrived: the answer to that, and what follows it.
 fn resume(house: &mut House, session: &str, received: u64) -> (Wire, Value, Vec<Value>) {
+    resume_with(house, session, &json!({"received": received}))
+}
+
+fn resume_with(house: &mut House, session: &str, resume: &Value) -> (Wire, Value, Vec<Value>) {
     let wire = house.open();
-    let params = json!({"sessionId": session, "resume": {"received": received}});
+    let params = json!({"sessionId": session, "resume": resume});
     house.send(wire, &json!({"jsonrpc": "2.0", "id": 1_000_000, "method": "connect", "params": params}));
     let mut frames = house.read(wire);
     let answer = frames.remove(0);
@@ -238,6 +242,44 @@ fn a_ping_with_a_number_above_what_was_sent_ends_the_session_too() {
     house.notify(home, "event", 1).unwrap();
     house.send(wire, &json!({"jsonrpc": "2.0", "id": 1, "method": "ping", "params": {"received": 2}}));
     assert_eq!(house.events(home).last(), Some(&Event::Closed(CloseReason::ResumeMismatch)));
+}
+
+#[test]
+fn what_came_and_is_not_acknowledged_keeps_its_room_and_is_not_sent_again() {
+    let (mut house, mut wire, home, id) = house(Limits { outbox_messages: 4, ..Limits::default() });
+    for n in 1..=4 {
+        house.notify(home, "event", n).unwrap();
+    }
+    let mut n = 5;
+    // What was acknowledged before stays so, and more than came cannot be.
+    for (received, acknowledged, again, room) in [(3, 1, vec![4], 1), (3, 0, vec![4, 5], 0), (4, 2, vec![5], 1), (4, 9, vec![5, 6], 2)] {
+        house.cut(wire);
+        let (answer, frames);
+        (wire, answer, frames) = resume_with(&mut house, &id, &json!({"received": received, "acknowledged": acknowledged}));
+        assert_eq!(answer["result"]["resume"], json!({"received": 0}));
+        assert_eq!(numbers(&frames), again, "{received} {acknowledged}");
+        for _ in 0..room {
+            house.notify(home, "event", n).unwrap();
+            n += 1;
+        }
+        assert_eq!(house.notify(home, "event", n), Err(SendError::Full), "{received} {acknowledged}");
+    }
+}
+
+#[test]
+fn a_server_with_too_many_requests_says_so_in_the_answer_to_connect() {
+    let (mut house, wire, _, id) = house(Limits { in_flight: 3, ..Limits::default() });
+    for n in 1..=4 {
+        house.send(wire, &request(n, "busy"));
+    }
+    house.cut(wire);
+    let (wire, answer, _) = resume(&mut house, &id, 0);
+    assert_eq!(answer["result"]["resume"], json!({"received": 4, "acknowledged": 2}));
+    for n in 0..4 {
+        house.finish(n, &json!(n));
+    }
+    assert_eq!(house.read(wire).len(), 4);
+    assert_eq!(house.ask(wire, 2_000_000, "ping", json!({}))["result"]["received"], 4);
 }
 
 #[test]

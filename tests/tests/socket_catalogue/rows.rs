@@ -330,6 +330,11 @@ fn resumptions() -> Vec<Row> {
         first("an_offer_with_a_text", r#"{"resume":{"received":"1"}}"#, wrong("resume.received")),
         first("an_offer_below_nothing", r#"{"resume":{"received":-1}}"#, wrong("resume.received")),
         first("an_offer_with_half_a_message", r#"{"resume":{"received":0.5}}"#, wrong("resume.received")),
+        first(
+            "an_offer_with_less_than_nothing_acknowledged",
+            r#"{"resume":{"received":0,"acknowledged":-1}}"#,
+            wrong("resume.acknowledged"),
+        ),
         first("an_offer_with_a_longest_message_that_is_a_text", r#"{"resume":{"received":0,"max":"x"}}"#, wrong("resume.max")),
         first("messages_of_a_session_before_it_began", r#"{"resume":{"received":3}}"#, wrong("resume.received")),
         anew(
