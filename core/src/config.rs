@@ -30,7 +30,8 @@ pub struct Limits {
     /// Bytes of those messages; 256 KiB. The message that crosses the line is still taken. With resumption answers may exceed it by a reserve: twice as many again,
     /// `queued_bytes`, and two messages.
     pub outbox_bytes: usize,
-    /// Requests of the peer that are not answered yet, running or waiting; 1,024. At the limit the transport is not read
+    /// Requests of the peer that are not answered yet, running or waiting; 1,024. No more than these begin, even if they are answered later
+    /// ([`Endpoint::defer`](crate::Endpoint::defer)). At the limit the transport is not read
     /// ([`Endpoint::wants_read`](crate::Endpoint::wants_read)). It also bounds a batch.
     pub in_flight: usize,
     /// Bytes of requests that wait for their turn, and of answers that wait for the rest of their batch; 1 MiB. At the limit the transport is not read.

@@ -2,7 +2,7 @@
 
 use super::client::{Client, Ping};
 use super::outbox::Keep;
-use super::{Endpoint, Link, Timer};
+use super::{Endpoint, Link, Role, Timer};
 use crate::message::{Body, Reply};
 use crate::{Instant, json, write};
 use alloc::string::String;
@@ -89,8 +89,9 @@ impl<T> Endpoint<T> {
         self.consider_telling(now);
     }
 
-    /// With resumption: ping when the server should know what has arrived, or we should know what it has.
+    /// With resumption: ping when the server should know what has arrived, or we should know what it has. A server has only its answers to tell with.
     pub(super) fn consider_telling(&mut self, now: Instant) {
+        let Role::Client(_) = self.role else { return };
         if self.outbox.keep() != Keep::All || self.link != Link::Up {
             return;
         }

@@ -406,7 +406,8 @@ pub(super) fn message_bytes(said: Option<u64>) -> usize {
     said.map_or(DEFAULT_MESSAGE_BYTES, |max| usize::try_from(max).unwrap_or(usize::MAX))
 }
 
-/// The member `resume` of `connect` and of its answer: how much has come, and what goes without saying only if it is the usual.
+/// The member `resume` of `connect` and of its answer (PROTOCOL 6): how much has come, how much of that is acknowledged if not all is, and how long a message may be if
+/// that is not the usual length.
 pub(super) fn resume_member(received: u64, acknowledged: u64, limits: &Limits) -> String {
     let mut text = format!("\"resume\":{{\"received\":{received}");
     if acknowledged < received {
