@@ -117,7 +117,7 @@ impl Side {
                     let (_, responder) = self.asking.remove(place);
                     self.endpoint.respond(at(now), responder, Outcome::Empty);
                 }
-                Action::Opened | Action::Lost | Action::Resumed => {}
+                Action::Opened | Action::Lost | Action::Resumed | Action::Renewed => {}
                 other => panic!("{other:?}"),
             }
         }
@@ -138,7 +138,11 @@ impl Side {
         }
         let Some((_, frame)) = wire.pop_front() else { return false };
         self.fresh = false;
-        if let Received::Request(request) = self.endpoint.handle_frame(at(now), &frame) {
+        let mut received = self.endpoint.handle_frame(at(now), &frame);
+        if let Received::HandOver(_) = received {
+            received = self.endpoint.handle_unknown_session(at(now), &frame);
+        }
+        if let Received::Request(request) = received {
             self.serve(now, request, answer);
         }
         true
@@ -296,6 +300,61 @@ fn what_was_kept_back_is_acknowledged_when_there_is_room() {
     }
     settle(&mut server, &mut client);
     assert!(server.endpoint.has_room());
+}
+
+/// What a client has not served of a session that is lost takes no room that the next one's server counts on.
+#[test]
+fn a_lost_session_does_not_keep_a_handlers_answer_out() {
+    for (concurrency, bytes) in [(1, 10), (3, 10), (1, 2000)] {
+        let limits =
+            Limits { in_flight: 3, outbox_messages: 4, queued_bytes: 3000, outbox_bytes: 4000, message_bytes: 4000, ..Limits::default() };
+        let server_config = Arc::new(ServerConfig { limits: limits.clone(), ..ServerConfig::default() });
+        let config = ClientConfig { limits, concurrency, backoff_base: Duration::from_millis(1), ..ClientConfig::default() };
+        let mut client = Side::new(Endpoint::client(Arc::new(config), 1));
+        client.endpoint.open(at(1));
+        let (mut now, news) = (1, text(bytes));
+        // The client's handlers do nothing before the third session.
+        for session in 1..=3 {
+            let mut server = Side::new(Endpoint::server(server_config.clone(), SessionId::from_random([session; 16])));
+            assert_eq!(server.endpoint.handle_attached(at(now)), None);
+            client.wire.clear();
+            if session > 1 {
+                client.endpoint.handle_detached(at(now));
+            }
+            let (end, silence) = if session == 3 { (now + 10_000, 5000) } else { (now + 200, 0) };
+            while now < end {
+                now += STEP;
+                server.endpoint.handle_timeout(at(now));
+                client.endpoint.handle_timeout(at(now));
+                if session == 3 {
+                    let done = client.working.drain(..).map(|(_, responder)| responder);
+                    client.wanting.extend(done);
+                }
+                let mut any = true;
+                while any {
+                    any = false;
+                    while server.endpoint.is_open() && server.endpoint.has_room() && now < end - silence {
+                        server.call(now, "flood", Some(&news), FLOOD);
+                    }
+                    for side in [&mut server, &mut client] {
+                        side.ask_back(now);
+                        any |= side.act(now, &news);
+                        side.write(now);
+                    }
+                    any |= server.read(now, &mut client.wire, &news);
+                    any |= client.read(now, &mut server.wire, &news);
+                }
+            }
+            if session == 3 {
+                assert_eq!(
+                    (client.asking.len(), client.endpoint.usage().calls),
+                    (0, 0),
+                    "{concurrency} {bytes}: {:?}",
+                    client.endpoint.usage()
+                );
+            }
+        }
+    }
 }
 
 fn limits() -> impl Strategy<Value = Limits> {

@@ -413,7 +413,7 @@ impl<T> Endpoint<T> {
     /// The session is gone on the server: what was sent in it is unknown, what was not goes into the next one.
     fn forget_session(&mut self) {
         self.interrupt_sent_calls();
-        self.owed.disown();
+        self.owed.disown(self.role.limits());
         self.duplicates.clear();
         self.session = None;
         self.awaits_first = true;

@@ -57,7 +57,7 @@ impl<T> Endpoint<T> {
 
     /// What was asked before, by somebody else, is not answered: under those ids the one that is there now asks other things.
     fn another_sender_came(&mut self) {
-        self.owed.disown_marked();
+        self.owed.disown_marked(self.role.limits());
         self.outbox.forget_marked();
         self.duplicates.clear();
         self.end_doubt();

@@ -40,7 +40,8 @@ pub(super) enum Patience {
     /// The limits.
     Normal,
     /// We wait for something that stands behind requests: an answer to a call of ours, or the acknowledgement without which no request can be
-    /// started. The peer sends no more than its own buffer holds, and the message that crosses its line, before it waits for us: with room for that both waits end.
+    /// started. The peer sends no more than its own buffer holds, and the message that crosses its line, before it waits for us: with room for that both waits end, even
+    /// behind all the requests of a session that is lost which there may be.
     Waiting,
     /// The rest of a batch whose first member was taken in.
     Batch,
@@ -97,7 +98,7 @@ impl Owed {
             Patience::Normal => (limits.in_flight, limits.queued_bytes),
             Patience::Waiting => {
                 let bytes = limits.queued_bytes.saturating_add(limits.outbox_bytes).saturating_add(limits.message_bytes);
-                (limits.in_flight.saturating_add(limits.outbox_messages), bytes)
+                (limits.in_flight.saturating_add(limits.outbox_messages).saturating_add(1), bytes)
             }
             Patience::Batch => (limits.in_flight.saturating_mul(2).saturating_add(limits.outbox_messages), usize::MAX),
         };
@@ -265,7 +266,10 @@ impl Owed {
     }
 
     /// Who sent the requests that are marked is gone, or the session in which they came: they are served to their end, but nobody is to be answered.
-    pub(super) fn disown_marked(&mut self) {
+    ///
+    /// The newest are not served if there are more than the limits: those were not acknowledged, and they would take the room of [`Patience::Waiting`], which is for as much
+    /// as whoever comes next may send.
+    pub(super) fn disown_marked(&mut self, limits: &Limits) {
         for (_, debt) in self.debts.iter_mut().filter(|(_, debt)| debt.marked) {
             debt.id = None;
             debt.batch = None;
@@ -278,12 +282,19 @@ impl Owed {
             }
             !batch.marked
         });
+        while (self.debts.len() > limits.in_flight || self.queued_bytes >= limits.queued_bytes)
+            && let Some(place) = self.queue.iter().rposition(|queued| self.debts.get(queued.key as usize).is_some_and(|debt| debt.marked))
+            && let Some(queued) = self.queue.remove(place)
+        {
+            self.queued_bytes -= queued.bytes();
+            self.debts.try_remove(queued.key as usize);
+        }
     }
 
     /// The same for all.
-    pub(super) fn disown(&mut self) {
+    pub(super) fn disown(&mut self, limits: &Limits) {
         self.mark();
-        self.disown_marked();
+        self.disown_marked(limits);
     }
 
     pub(super) fn clear(&mut self) {

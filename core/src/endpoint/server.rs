@@ -168,7 +168,7 @@ impl<T> Endpoint<T> {
                     server.last_connect = None;
                 }
                 if counted {
-                    self.owed.disown();
+                    self.owed.disown(self.role.limits());
                     self.outbox.forget_answers();
                 }
                 self.resumed();

@@ -1,8 +1,8 @@
 //! What the applications at both ends say, what goes wrong between them, and what the model makes of it.
 
 use super::network::Side;
-use super::world::{Event, Who, World};
-use bowline_core::{Call, CallOutcome, Directory, Json, Outcome, Request, Responder, SendError};
+use super::world::{Event, Owed, Who, World};
+use bowline_core::{Call, CallOutcome, Directory, Json, Outcome, Request, SendError};
 use std::time::Duration;
 
 impl World {
@@ -22,17 +22,40 @@ impl World {
         }
         let now = self.now;
         let delay = Duration::from_micros(self.rng.below(500_000));
+        let owed = Owed { responder: request.responder, number, origin };
         match &*request.method {
             "later" => {
-                self.peer(who).endpoint.defer(now, &request.responder);
-                self.at(now + delay, Event::Answer { who, responder: request.responder, number, origin });
+                self.peer(who).endpoint.defer(now, &owed.responder);
+                self.at(now + delay, Event::Answer { who, owed });
             }
-            "slow" => self.at(now + delay, Event::Answer { who, responder: request.responder, number, origin }),
-            _ => self.answer(who, request.responder, number, origin),
+            "slow" if self.plan.asks_back == Some(Self::side(who)) => self.at(now + delay, Event::AskBack { who, owed }),
+            "slow" => self.at(now + delay, Event::Answer { who, owed }),
+            _ => self.answer(who, owed),
         }
     }
 
-    pub(super) fn answer(&mut self, who: Who, responder: Responder, number: u64, origin: usize) {
+    /// Calls for a handler that waits to, if there is room. Returns whether one did.
+    pub(super) fn ask_back(&mut self, who: Who) -> bool {
+        let peer = self.peer(who);
+        if !peer.alive || !peer.endpoint.has_room() {
+            return false;
+        }
+        let Some(owed) = peer.wanting.pop_front() else { return false };
+        match self.say(who, Some("call"), 0) {
+            Ok(number) => {
+                self.note(|| format!("{who:?}: asks back with {number} before it answers {}", owed.number));
+                self.peer(who).asking.insert(number, owed);
+                true
+            }
+            Err(_) => {
+                self.peer(who).wanting.push_front(owed);
+                false
+            }
+        }
+    }
+
+    pub(super) fn answer(&mut self, who: Who, owed: Owed) {
+        let Owed { responder, number, origin } = owed;
         if !self.peer(who).alive {
             return;
         }
@@ -95,6 +118,9 @@ impl World {
         if (before.repeated, before.reordered) != (self.tally.repeated, self.tally.reordered) {
             self.note(|| format!("WRONG: the answer to {number} arrives at {who:?}"));
         }
+        if let Some(owed) = self.peer(who).asking.remove(&number) {
+            self.answer(who, owed);
+        }
     }
 
     pub(super) fn operate(&mut self) {
@@ -115,22 +141,26 @@ impl World {
         self.pump(who);
     }
 
-    pub(super) fn send(&mut self, who: Who) -> Result<(), SendError> {
+    pub(super) fn send(&mut self, who: Who) -> Result<u64, SendError> {
+        let kind = self.rng.below(8) as usize;
+        let pad = if self.rng.chance(10) { self.rng.below(3000) as usize } else { 0 };
+        self.say(who, [None, None, None, Some("call"), Some("call"), Some("later"), Some("later"), Some("slow")][kind], pad)
+    }
+
+    /// Calls `method`, or notifies, and returns the message's number.
+    fn say(&mut self, who: Who, method: Option<&str>, pad: usize) -> Result<u64, SendError> {
         let now = self.now;
         let origin = match who {
             Who::Client(index) | Who::Session(index) => index,
         };
-        let kind = self.rng.below(8);
-        let pad = if self.rng.chance(10) { self.rng.below(3000) as usize } else { 0 };
         let peer = self.peer(who);
         let number = peer.stream.send();
         let text = format!("{{\"k\":{number},\"s\":{origin},\"pad\":\"{}\"}}", "x".repeat(pad));
         let params = Json::parse(&text).ok();
         let params = params.as_ref();
-        let sent = match kind {
-            0..3 => peer.endpoint.notify(now, "note", params),
-            _ => {
-                let method = ["call", "call", "later", "later", "slow"][kind as usize - 3];
+        let sent = match method {
+            None => peer.endpoint.notify(now, "note", params),
+            Some(method) => {
                 peer.calls.insert(number);
                 let called = peer.endpoint.call(now, Call { method, params, deadline: None, tag: number });
                 called.map(|_| ()).map_err(|(error, _)| {
@@ -142,7 +172,7 @@ impl World {
         if sent.is_err() {
             peer.stream.unsend();
         }
-        sent
+        sent.map(|()| number)
     }
 
     pub(super) fn fault(&mut self) {

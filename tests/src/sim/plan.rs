@@ -1,5 +1,6 @@
 //! What one schedule is made of, all drawn from its seed.
 
+use super::network::Side;
 use super::rng::Rng;
 use bowline_core::{ClientConfig, Dialect, Limits, Reconnect, ServerConfig};
 use std::sync::Arc;
@@ -28,6 +29,8 @@ pub struct Plan {
     pub restarts: u64,
     /// Whether pings are lost on their way: a client that never acknowledges while it is connected.
     pub mute: bool,
+    /// The side whose slow handlers call their caller before they answer. If both did, calls could fill both buffers, and nobody would have room to ask.
+    pub asks_back: Option<Side>,
     /// Time over which operations and faults are spread.
     pub span: Duration,
     /// The server's configuration.
@@ -70,9 +73,11 @@ impl Plan {
             backoff_max: Duration::from_secs(2),
             ..ClientConfig::default()
         };
+        let clients = rng.between(1, 3) as usize;
+        let operations = rng.between(5, 60) as u32;
         Self {
-            clients: rng.between(1, 3) as usize,
-            operations: rng.between(5, 60) as u32,
+            clients,
+            operations,
             faults: rng.below(8) as u32,
             latency: ms(rng.between(1, 200)),
             spikes: if rng.chance(15) { rng.between(1, 8) } else { 0 },
@@ -81,6 +86,8 @@ impl Plan {
             half_open,
             restarts: if rng.chance(10) { 25 } else { 0 },
             mute: rng.chance(5),
+            // Not drawn: the decisions of a tape stay where they are.
+            asks_back: [None, Some(Side::Client), Some(Side::Server)][operations as usize % 3],
             span: ms(rng.between(100, 20_000)),
             server: Arc::new(server),
             client: Arc::new(client),

@@ -118,6 +118,7 @@ impl World {
                 any = true;
                 self.act(who, action);
             }
+            any |= self.ask_back(who);
             any |= self.transmit(who);
             any |= self.read(who);
             if !any {
@@ -254,7 +255,7 @@ impl World {
 
     pub(super) fn check_bounds(&mut self, who: Who) {
         let limits = &self.plan.server.limits;
-        let in_flight = limits.in_flight + limits.outbox_messages;
+        let in_flight = limits.in_flight + limits.outbox_messages + 1;
         // The reserve for answers, and whatever is in flight when it is used up.
         let most = limits.in_flight + 2 * limits.outbox_messages + in_flight;
         let usage = self.peer(who).endpoint.usage();

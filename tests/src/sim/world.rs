@@ -6,7 +6,7 @@ use super::plan::Plan;
 use super::rng::Rng;
 use bowline_core::{Directory, Endpoint, Instant, Responder};
 use std::cmp::Reverse;
-use std::collections::{BTreeSet, BinaryHeap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
 use std::time::Duration;
 
 /// How long after the last fault everything must have come to rest.
@@ -16,6 +16,14 @@ const REST: Duration = Duration::from_secs(400);
 pub(super) enum Who {
     Client(usize),
     Session(usize),
+}
+
+/// A request that is to be answered, by its number and whose stream that is in.
+#[derive(Debug)]
+pub(super) struct Owed {
+    pub(super) responder: Responder,
+    pub(super) number: u64,
+    pub(super) origin: usize,
 }
 
 #[derive(Debug)]
@@ -28,6 +36,10 @@ pub(super) struct Peer {
     pub(super) calls: BTreeSet<u64>,
     /// Answers that the other side gave to this side's calls.
     pub(super) answers: Answers,
+    /// Requests whose handlers call back as soon as there is room.
+    pub(super) wanting: VecDeque<Owed>,
+    /// Requests whose handlers have called back, by the number of their call.
+    pub(super) asking: BTreeMap<u64, Owed>,
     /// Server: neither closed nor gone with a restart.
     pub(super) alive: bool,
     /// Client: the session it was last connected to.
@@ -45,7 +57,8 @@ pub(super) enum Event {
     Cut { connection: usize },
     Gone { connection: usize, side: Side },
     Dialed { client: usize, dial: u64 },
-    Answer { who: Who, responder: Responder, number: u64, origin: usize },
+    Answer { who: Who, owed: Owed },
+    AskBack { who: Who, owed: Owed },
     Operation,
     Fault,
     Calm,
@@ -236,7 +249,7 @@ impl World {
     fn happen(&mut self, event: Event) {
         let on_server = match &event {
             Event::Arrive { side, .. } | Event::Gone { side, .. } => *side == Side::Server,
-            Event::Pump(who) | Event::Answer { who, .. } => matches!(who, Who::Session(_)),
+            Event::Pump(who) | Event::Answer { who, .. } | Event::AskBack { who, .. } => matches!(who, Who::Session(_)),
             Event::Cut { .. } | Event::Dialed { .. } | Event::Operation | Event::Fault | Event::Calm | Event::Farewell { .. } => false,
         };
         if on_server && self.now < self.paused_until {
@@ -253,7 +266,11 @@ impl World {
             Event::Cut { connection } => self.cut(connection),
             Event::Gone { connection, side } => self.gone(connection, side),
             Event::Dialed { client, dial } => self.dialed(client, dial),
-            Event::Answer { who, responder, number, origin } => self.answer(who, responder, number, origin),
+            Event::Answer { who, owed } => self.answer(who, owed),
+            Event::AskBack { who, owed } => {
+                self.peer(who).wanting.push_back(owed);
+                self.pump(who);
+            }
             Event::Operation => self.operate(),
             Event::Fault => self.fault(),
             Event::Calm => self.calm_down(),
@@ -289,6 +306,8 @@ impl Peer {
             stream: Stream::default(),
             calls: BTreeSet::new(),
             answers: Answers::default(),
+            wanting: VecDeque::new(),
+            asking: BTreeMap::new(),
             alive: true,
             session: None,
             dial: 0,
