@@ -205,7 +205,7 @@ impl<R: Runtime> ClientBuilder<R> {
         let transports = Gate::new(usize::MAX);
         let dial = dialler(runtime.clone(), Arc::new(Destination { target, connector, headers, max_message }), Arc::clone(&transports));
         let parts = ClientParts { config: Arc::new(config), dial, hub: Arc::clone(&hub), dispatch, errors: Errors::Hidden };
-        let session = Session { shared };
+        let session = Session::new(shared);
         // From here on a future that is dropped closes the session.
         let client = Client::new(Guard { session: session.clone(), hub: Arc::clone(&hub), transports });
         runtime.clone().spawn(SessionTask::client(runtime, session, parts));

@@ -89,7 +89,6 @@ pub(crate) enum Reply {
 #[derive(Clone, Debug)]
 pub struct Context {
     pub(crate) session: Session,
-    pub(crate) key: u64,
     pub(crate) is_new: bool,
     pub(crate) is_notification: bool,
 }
@@ -115,6 +114,6 @@ impl Context {
 
     /// Lets the session's next request start now. This handler goes on beside it, and what it returns is still the answer. Kurento: `Transaction.startAsync`.
     pub fn start_async(&self) {
-        self.session.shared.mailbox.defer(self.key);
+        self.session.shared.mailbox.defer(self.session.request);
     }
 }

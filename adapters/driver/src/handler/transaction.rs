@@ -153,6 +153,6 @@ impl fmt::Debug for Responder {
 
 fn answer(session: &Session, slot: &AnswerSlot, outcome: Outcome<'static>) {
     if let Some(responder) = slot.take() {
-        session.shared.mailbox.answer(responder, outcome);
+        session.shared.mailbox.answer(session.request, responder, outcome);
     }
 }

@@ -22,6 +22,8 @@ use std::time::Duration;
 #[derive(Clone)]
 pub struct Session {
     pub(crate) shared: Arc<Shared>,
+    /// The request whose handler has this handle, or 0: its answer goes behind what is sent through it.
+    pub(crate) request: u64,
 }
 
 /// What the handles of a session share with its task.
@@ -102,6 +104,15 @@ impl Shared {
 
 // What it is.
 impl Session {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared, request: 0 }
+    }
+
+    /// The handle for the handler of a request, the first of which is 1.
+    pub(crate) fn of_request(&self, request: u64) -> Self {
+        Self { shared: Arc::clone(&self.shared), request }
+    }
+
     /// Its id: always there on a server; on a client, once the server has given one. It is a secret: whoever has it can take the session over.
     #[must_use]
     pub fn id(&self) -> Option<SessionId> {
@@ -186,7 +197,7 @@ impl Session {
         }
         let mailbox = &self.shared.mailbox;
         let (tag, pending) = call_ends(mailbox);
-        let post = Ordered::Call { method: method.into(), params, deadline, tag };
+        let post = Ordered::Call { by: self.request, method: method.into(), params, deadline, tag };
         match (Posting { mailbox, ticket: Ticket::default(), post: Some(post), deadline: Some(deadline) }).await {
             Ok(()) => raw_result(pending.await),
             Err(PostError::TimedOut) => Err(CallError::TimedOut),
@@ -196,7 +207,8 @@ impl Session {
 
     /// Notifies the peer, waiting for room while the session's buffer is full. Kurento: `Session.sendNotification`.
     ///
-    /// Notifications and calls of one session arrive in the order in which they were made.
+    /// Notifications and calls of one session arrive in the order in which they were made, and before the answer of the handler through whose handle
+    /// ([`Context::session`](crate::Context::session), [`Transaction::session`](crate::Transaction::session)) they were. While the buffer is full, other answers go past them.
     ///
     /// # Errors
     ///
@@ -238,7 +250,7 @@ impl Session {
         if params.as_ref().is_some_and(|params| !params.fits_within(1)) {
             return Err(NotifyError::TooDeep);
         }
-        Ok(Ordered::Notify { method: method.into(), params })
+        Ok(Ordered::Notify { by: self.request, method: method.into(), params })
     }
 }
 

@@ -125,6 +125,12 @@ impl State {
         self.ordered.push_back(post);
     }
 
+    /// Whether there is an answer that goes ahead of the posts.
+    fn has_answer_ahead(&self) -> bool {
+        let mut said = Vec::new();
+        self.posts < self.ordered.len() && self.ordered.iter().any(|next| next.is_answer_ahead(&mut said))
+    }
+
     fn is_quiet(&self) -> bool {
         let Wishes { disconnect, reconnect, grace, heartbeat, wind_up } = &self.wishes;
         self.urgent.is_empty() && !disconnect && !reconnect && !wind_up && grace.is_none() && heartbeat.is_none()
@@ -246,9 +252,9 @@ impl Mailbox {
         drop(taken_back);
     }
 
-    /// Posts an answer. Behind a closed session it goes nowhere.
-    pub(crate) fn answer(&self, responder: Responder, outcome: Outcome<'static>) {
-        self.tell(|state| state.ordered.push_back(Ordered::Answer { responder, outcome }));
+    /// Posts the answer to the request `by`. Behind a closed session it goes nowhere.
+    pub(crate) fn answer(&self, by: u64, responder: Responder, outcome: Outcome<'static>) {
+        self.tell(|state| state.ordered.push_back(Ordered::Answer { by, responder, outcome }));
     }
 
     /// Gives the task a transport, or gives it back if the session has ended.
@@ -318,7 +324,7 @@ impl Mailbox {
         // Somebody may have come to wait since the task looked.
         let unminded = state.deadline.is_some_and(|at| at < minds);
         let ready = !state.is_quiet() || closes || unminded || state.life == Life::Killed;
-        if ready || state.ordered.front().is_some_and(|first| room || matches!(first, Ordered::Answer { .. })) {
+        if ready || (room && !state.ordered.is_empty()) || state.has_answer_ahead() {
             return Poll::Ready(());
         }
         match &mut state.task {
@@ -378,6 +384,19 @@ impl Mailbox {
         drop(state);
         wake(granted);
         next
+    }
+
+    /// The answers that need not wait until the posts before them have room: the peer, which gives that, may wait for just these. What an answer's own handler has said
+    /// goes before it all the same.
+    pub(crate) fn answers_ahead(&self) -> Vec<Ordered> {
+        let mut state = self.lock();
+        if !state.has_answer_ahead() {
+            return Vec::new();
+        }
+        let mut said = Vec::new();
+        let (ahead, rest) = mem::take(&mut state.ordered).into_iter().partition(|next| next.is_answer_ahead(&mut said));
+        state.ordered = rest;
+        Vec::from(ahead)
     }
 
     /// Puts back what the endpoint did not take.

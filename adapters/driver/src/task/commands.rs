@@ -33,6 +33,10 @@ impl<R: Runtime> SessionTask<R> {
                 break;
             }
         }
+        for answer in self.mailbox().answers_ahead() {
+            any = true;
+            self.post(now, answer);
+        }
         if let Some(reason) = self.mailbox().take_closing(now, self.endpoint.is_attached()) {
             any = true;
             self.abandon();
@@ -64,12 +68,12 @@ impl<R: Runtime> SessionTask<R> {
     /// Gives the endpoint what is for the peer. Returns whether it took it.
     fn post(&mut self, now: Instant, ordered: Ordered) -> bool {
         match ordered {
-            Ordered::Answer { responder, outcome } => self.respond(now, responder, outcome),
-            Ordered::Notify { method, params } => {
+            Ordered::Answer { responder, outcome, .. } => self.respond(now, responder, outcome),
+            Ordered::Notify { by, method, params } => {
                 // Nobody waits for what else becomes of it.
                 match self.endpoint.notify(now, &method, params.as_ref()) {
                     Err(SendError::Full) => {
-                        self.mailbox().put_back(Ordered::Notify { method, params });
+                        self.mailbox().put_back(Ordered::Notify { by, method, params });
                         return false;
                     }
                     // Its sender was told that it will be sent, before the peer said less, or before an object was put around the params of a Kurento client: only
@@ -80,7 +84,7 @@ impl<R: Runtime> SessionTask<R> {
                     Ok(()) | Err(_) => {}
                 }
             }
-            Ordered::Call { method, params, deadline, tag } => {
+            Ordered::Call { by, method, params, deadline, tag } => {
                 if !tag.is_wanted() {
                     return true;
                 }
@@ -88,7 +92,7 @@ impl<R: Runtime> SessionTask<R> {
                 match self.endpoint.call(now, Call { method: &method, params: params.as_ref(), deadline: Some(deadline), tag }) {
                     Ok(id) => watcher.sent_as(id),
                     Err((SendError::Full, tag)) => {
-                        self.mailbox().put_back(Ordered::Call { method, params, deadline, tag });
+                        self.mailbox().put_back(Ordered::Call { by, method, params, deadline, tag });
                         return false;
                     }
                     Err((_, tag)) => tag.settle(CallOutcome::Closed),

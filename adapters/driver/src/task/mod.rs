@@ -133,7 +133,7 @@ impl<R: Runtime> SessionTask<R> {
         let (dispatch, errors, metrics) = (Arc::clone(&home.dispatch), home.errors, home.metrics.session());
         let places = Places::new(home.config.concurrency, home.config.limits.in_flight);
         let role = Role::Server(ServerSide { home, number, open_as: None, orphan: None });
-        let mut task = Self::new(runtime, role, Session { shared }, endpoint, places, dispatch, errors);
+        let mut task = Self::new(runtime, role, Session::new(shared), endpoint, places, dispatch, errors);
         task.metrics = metrics;
         task.transport = Some(transport);
         task.heard(clock::now());
@@ -173,7 +173,7 @@ impl<R: Runtime> SessionTask<R> {
             running: None,
             places,
             held: VecDeque::new(),
-            next_key: 0,
+            next_key: 1,
             timer: None,
             timer_at: Instant::FAR_FUTURE,
             timer_wakes: None,

@@ -50,6 +50,7 @@ pub(super) struct Running {
 
 /// A handler that has ended.
 pub(super) struct Finished {
+    key: u64,
     placed: bool,
     owed: Owed,
     watched: Option<Watched>,
@@ -77,7 +78,7 @@ impl Future for Running {
             }
         };
         let owed = mem::replace(&mut self.owed, Owed::Here(None));
-        Poll::Ready(Finished { placed: self.placed, owed, watched: self.watched.take(), result })
+        Poll::Ready(Finished { key: self.key, placed: self.placed, owed, watched: self.watched.take(), result })
     }
 }
 
@@ -119,7 +120,7 @@ impl<R: Runtime> SessionTask<R> {
         self.next_key += 1;
         let is_notification = responder.is_notification();
         tracing::trace!(target: "bowline::request", %method, params = params.as_ref().map(Json::as_str), "starts");
-        let context = Context { session: self.session.clone(), key, is_new: is_first, is_notification };
+        let context = Context { session: self.session.of_request(key), is_new: is_first, is_notification };
         let mut owed = Owed::new(responder);
         let watched = Some(self.watch(&method, now, is_notification));
         let incoming = Incoming { method: &method, params, dialect: self.endpoint.dialect(), owed: &mut owed };
@@ -150,7 +151,7 @@ impl<R: Runtime> SessionTask<R> {
                 Err(panicked)
             }
         };
-        self.finish(now, Finished { placed: false, owed, watched, result });
+        self.finish(now, Finished { key, placed: false, owed, watched, result });
     }
 
     /// Goes on with the handlers that can. Returns whether one has ended.
@@ -169,7 +170,7 @@ impl<R: Runtime> SessionTask<R> {
     }
 
     fn finish(&mut self, now: Instant, finished: Finished) {
-        let Finished { placed, mut owed, watched, result } = finished;
+        let Finished { key, placed, mut owed, watched, result } = finished;
         if placed {
             self.places.taken -= 1;
         }
@@ -199,7 +200,7 @@ impl<R: Runtime> SessionTask<R> {
         if responder.is_notification() || self.mailbox().is_empty() {
             self.respond(now, responder, outcome);
         } else {
-            self.mailbox().answer(responder, outcome);
+            self.mailbox().answer(key, responder, outcome);
         }
     }
 

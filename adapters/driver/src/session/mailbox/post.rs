@@ -8,21 +8,32 @@ use bowline_core::{CallId, Instant, Json, Outcome, Responder};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What keeps its order.
+/// What keeps its order. `by` is the request whose handler has said it, or 0.
 pub(crate) enum Ordered {
-    Call { method: Box<str>, params: Option<Json<'static>>, deadline: Instant, tag: CallTag },
-    Notify { method: Box<str>, params: Option<Json<'static>> },
-    Answer { responder: Responder, outcome: Outcome<'static> },
+    Call { by: u64, method: Box<str>, params: Option<Json<'static>>, deadline: Instant, tag: CallTag },
+    Notify { by: u64, method: Box<str>, params: Option<Json<'static>> },
+    Answer { by: u64, responder: Responder, outcome: Outcome<'static> },
 }
 
 impl Ordered {
     /// Of a post: the bytes that came with it. Answers have their own bounds.
     pub(super) fn bytes(&self) -> usize {
         match self {
-            Self::Call { method, params, .. } | Self::Notify { method, params } => {
+            Self::Call { method, params, .. } | Self::Notify { method, params, .. } => {
                 method.len() + params.as_ref().map_or(0, |params| params.as_str().len())
             }
             Self::Answer { .. } => 0,
+        }
+    }
+
+    /// Whether it is an answer behind nothing that its own handler has said. `said` are the handlers of the posts before it.
+    pub(super) fn is_answer_ahead(&self, said: &mut Vec<u64>) -> bool {
+        match self {
+            Self::Call { by, .. } | Self::Notify { by, .. } => {
+                said.push(*by);
+                false
+            }
+            Self::Answer { by, .. } => !said.contains(by),
         }
     }
 }

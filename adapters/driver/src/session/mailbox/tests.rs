@@ -1,10 +1,18 @@
 use super::*;
 use crate::session::call::call_ends;
+use bowline_core::{Endpoint, Received, SessionId};
 use std::future::Future;
 use std::pin::pin;
 
 fn notification() -> Ordered {
-    Ordered::Notify { method: "n".into(), params: None }
+    Ordered::Notify { by: 0, method: "n".into(), params: None }
+}
+
+fn label(item: &Ordered) -> String {
+    match item {
+        Ordered::Call { by, .. } | Ordered::Notify { by, .. } => format!("post of {by}"),
+        Ordered::Answer { by, .. } => format!("answer {by}"),
+    }
 }
 
 fn full() -> Mailbox {
@@ -42,7 +50,7 @@ fn posts_are_bounded_and_whoever_waits_longest_goes_first() {
 #[test]
 fn posts_are_bounded_by_their_bytes_and_the_one_that_crosses_the_line_is_taken() {
     let mailbox = Mailbox::new();
-    let large = || Ordered::Notify { method: "n".repeat(POST_BYTES - 1).into(), params: None };
+    let large = || Ordered::Notify { by: 0, method: "n".repeat(POST_BYTES - 1).into(), params: None };
     assert_eq!(mailbox.try_post(large()), Ok(()));
     assert_eq!(mailbox.try_post(large()), Ok(()), "it crosses the line");
     assert_eq!(mailbox.try_post(notification()), Err(PostError::Full));
@@ -60,7 +68,7 @@ fn posts_are_bounded_by_their_bytes_and_the_one_that_crosses_the_line_is_taken()
 #[test]
 fn whoever_has_waited_is_not_overtaken_before_it_runs() {
     let mailbox = full();
-    let named = |name: &str| Some(Ordered::Notify { method: name.into(), params: None });
+    let named = |name: &str| Some(Ordered::Notify { by: 0, method: name.into(), params: None });
     let (mut first, mut second) = (Ticket::default(), Ticket::default());
     let (mut a, mut b) = (named("first"), named("second"));
     assert!(mailbox.poll_post(&cx(), &mut first, &mut a, None).is_pending());
@@ -126,7 +134,7 @@ fn a_call_that_waits_too_long_to_be_sent_times_out_and_one_that_never_is_ends_cl
     let mailbox = Mailbox::new();
     let call = |deadline| {
         let (tag, pending) = call_ends(&mailbox);
-        assert_eq!(mailbox.try_post(Ordered::Call { method: "m".into(), params: None, deadline, tag }), Ok(()));
+        assert_eq!(mailbox.try_post(Ordered::Call { by: 0, method: "m".into(), params: None, deadline, tag }), Ok(()));
         pending
     };
     let (mut early, mut late) = (pin!(call(at(1))), pin!(call(at(9))));
@@ -152,10 +160,10 @@ fn an_answer_and_what_is_urgent_need_no_room() {
 fn who_waits_does_not_overtake_when_a_call_is_late_and_keeps_its_deadline() {
     let mailbox = Mailbox::new();
     let (late, _late) = call_ends(&mailbox);
-    assert_eq!(mailbox.try_post(Ordered::Call { method: "late".into(), params: None, deadline: at(1), tag: late }), Ok(()));
+    assert_eq!(mailbox.try_post(Ordered::Call { by: 0, method: "late".into(), params: None, deadline: at(1), tag: late }), Ok(()));
     while mailbox.try_post(notification()).is_ok() {}
     let (tag, _pending) = call_ends(&mailbox);
-    let mut post = Some(Ordered::Call { method: "last".into(), params: None, deadline: at(9), tag });
+    let mut post = Some(Ordered::Call { by: 0, method: "last".into(), params: None, deadline: at(9), tag });
     let mut ticket = Ticket::default();
     assert!(mailbox.poll_post(&cx(), &mut ticket, &mut post, Some((at(9), at(0)))).is_pending());
     mailbox.expire(at(1));
@@ -189,4 +197,29 @@ fn the_close_comes_behind_what_was_posted_before_it_but_does_not_wait_for_ever()
     let until = mailbox.deadline().unwrap();
     mailbox.expire(until);
     assert_eq!((mailbox.deadline(), mailbox.take_closing(until, true)), (None, Some(CloseReason::Application)));
+}
+
+#[test]
+fn without_room_answers_go_past_what_others_have_said_and_not_past_what_their_own_handlers_have() {
+    let mut endpoint = Endpoint::<()>::server(Arc::default(), SessionId::from_random([1; 16]));
+    assert_eq!(endpoint.handle_attached(at(1)), None);
+    let mailbox = Mailbox::new();
+    let notified = |by| mailbox.try_post(Ordered::Notify { by, method: "n".into(), params: None });
+    let mut answered = |by: u64| {
+        let frame = format!("{{\"jsonrpc\":\"2.0\",\"id\":{by},\"method\":\"m\"}}");
+        let Received::Request(request) = endpoint.handle_text(at(1), &frame) else { panic!("it has its turn") };
+        endpoint.defer(at(1), &request.responder);
+        mailbox.answer(by, request.responder, Outcome::Empty);
+    };
+    let order = |items: Vec<Ordered>| items.iter().map(label).collect::<Vec<_>>();
+    assert_eq!(notified(0), Ok(()));
+    answered(1);
+    assert_eq!(notified(2), Ok(()));
+    answered(2);
+    answered(3);
+    assert!(mailbox.next_ordered(false).is_none());
+    assert!(mailbox.sleep(&cx(), false, true, Instant::FAR_FUTURE).is_ready());
+    assert_eq!(order(mailbox.answers_ahead()), ["answer 1", "answer 3"]);
+    assert!(mailbox.sleep(&cx(), false, true, Instant::FAR_FUTURE).is_pending());
+    assert_eq!(order(std::iter::from_fn(|| mailbox.next_ordered(true)).collect()), ["post of 0", "post of 2", "answer 2"]);
 }
