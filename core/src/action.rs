@@ -97,6 +97,8 @@ impl Close {
     pub const NO_PING: Self = Self { code: 1000, reason: "Close for not receive ping from client" };
     /// The server sends and sends, and does not answer `connect`.
     pub const NO_GREETING: Self = Self { code: 1008, reason: "Too many messages before the answer to connect" };
+    /// A request named its session over a new transport, and there is no room for it among those that came before.
+    pub const BUSY: Self = Self { code: 1013, reason: "Too many requests in flight" };
     /// The peer acknowledged what was never sent (PROTOCOL 6).
     pub const MISMATCH: Self = Self { code: 1002, reason: "Resumption mismatch" };
 }

@@ -36,7 +36,8 @@ pub struct Limits {
     pub in_flight: usize,
     /// Bytes of requests that wait for their turn, and of answers that wait for the rest of their batch; 1 MiB. At the limit the transport is not read.
     pub queued_bytes: usize,
-    /// Calls of ours that are not settled yet; 65,536.
+    /// Calls of ours that are not settled yet; 65,536. One that was sent and [forgotten](crate::Endpoint::forget) counts until it is answered, or its deadline. At the limit
+    /// neither calls nor notifications are taken ([`Endpoint::has_room`](crate::Endpoint::has_room)).
     pub calls: usize,
     /// Messages in one batch; 1,024. A longer one is refused whole with -32600.
     pub batch: usize,
@@ -158,7 +159,7 @@ pub struct ClientConfig {
     pub reconnect: Reconnect,
     /// What to do when the first connection fails.
     pub first_connect: FirstConnect,
-    /// The back-off's first bound; 100 ms. The n-th wait is drawn from zero to this, doubled n times ("full jitter").
+    /// The back-off's first bound; 100 ms. A wait is drawn from zero to this, which doubles from each wait to the next ("full jitter").
     pub backoff_base: Duration,
     /// The back-off's last bound; 30 s.
     pub backoff_max: Duration,

@@ -213,7 +213,7 @@ fn a_server_that_does_not_take_what_it_brings_about_is_judged_all_the_same() {
     for heartbeat in [Some(seconds(5)), None] {
         let mut server = RawServer::resumable(ClientConfig { heartbeat, ..ClientConfig::default() });
         server.read();
-        for _ in 0..4 {
+        for _ in 0..8 {
             server.send(&json!(vec![json!(5); 1024]));
         }
         server.read();

@@ -164,3 +164,147 @@ fn requests_instead_of_the_answer_to_connect_are_taken_within_their_bound() {
     assert_eq!(sent, 7, "one runs, five are more than the bound, the next is one too many");
     assert!(server.events().contains(&Event::HungUp(Close::NO_GREETING)));
 }
+
+/// What names a session over a new transport comes whether the session reads or not.
+#[test]
+fn what_names_a_busy_session_over_one_transport_after_the_other_stays_within_its_bounds() {
+    let limits = Limits::default();
+    let bound = limits.queued_bytes + limits.outbox_bytes + 2 * limits.message_bytes;
+    for batch in [false, true] {
+        let mut house = House::new(ServerConfig::default());
+        let (wire, session) = house.connect(json!({}));
+        let home = house.home(wire);
+        house.send(wire, &json!({"jsonrpc": "2.0", "id": 1, "method": "busy"}));
+        let long = "x".repeat(1_000_000);
+        let mut wires = Vec::new();
+        for n in 0..10 {
+            let wire = house.open();
+            let request = json!({"jsonrpc": "2.0", "id": 10 + n, "method": "echo", "params": {"sessionId": session, "long": long}});
+            house.send(wire, &if batch { json!([request]) } else { request });
+            wires.push(wire);
+        }
+        let usage = house.endpoint(home).usage();
+        assert!(usage.queued_bytes <= bound, "{usage:?}");
+        assert_eq!(house.closed_with(wires[9]), Some(Close::BUSY));
+        assert_eq!(house.events(home).iter().filter(|event| matches!(event, Event::Closed(_))).count(), 0);
+        house.finish(0, &json!(1));
+        let back = house.open();
+        house.send(back, &json!({"jsonrpc": "2.0", "id": 99, "method": "connect", "params": {"sessionId": session}}));
+        let ids: Vec<_> = house
+            .read(back)
+            .into_iter()
+            .flat_map(|frame| if batch { frame.as_array().cloned().unwrap_or(vec![frame]) } else { vec![frame] })
+            .collect();
+        assert_eq!((&ids[0]["id"], &ids[1]["id"], &ids[2]["id"]), (&json!(99), &json!(1), &json!(10)), "it goes on");
+    }
+}
+
+/// An answer that is kept comes again and again, over transports whose peer takes nothing.
+#[test]
+fn what_is_answered_again_over_one_transport_after_the_other_stays_within_its_bounds() {
+    let mut house = House::new(ServerConfig::default());
+    let (wire, session) = house.connect(json!({}));
+    let home = house.home(wire);
+    let request = json!({"jsonrpc": "2.0", "id": 5, "method": "echo", "params": {"long": "x".repeat(60_000), "sessionId": session}});
+    house.send(wire, &request);
+    for _ in 0..200 {
+        let wire = house.open();
+        house.stall(wire, true);
+        house.send(wire, &request);
+    }
+    let usage = house.endpoint(home).usage();
+    assert!(usage.outbox_bytes < 1_000_000, "{usage:?}");
+}
+
+#[test]
+fn errors_do_not_stop_the_reading_of_the_ping_that_acknowledges_them() {
+    let mut house = House::new(ServerConfig { dialect: Dialect::Strict, ..ServerConfig::default() });
+    let (wire, _) = house.connect(json!({"resume": {"received": 0}}));
+    let mut received = 0;
+    for _ in 0..1024 {
+        house.send_text(wire, "rubbish");
+        received += house.read(wire).len();
+    }
+    assert_eq!(received, 1024);
+    house.send(wire, &json!({"jsonrpc": "2.0", "id": 7, "method": "ping", "params": {"received": received}}));
+    assert_eq!(house.one(wire)["id"], 7);
+}
+
+/// The answers of a batch grow after all was acknowledged, and the peer fills its buffer: what its answer stands behind is read all the same.
+#[test]
+fn answers_of_a_batch_take_no_room_that_the_peer_counts_on() {
+    let mut house = House::new(ServerConfig { dialect: Dialect::Strict, ..ServerConfig::default() });
+    let (wire, _) = house.connect(json!({"resume": {"received": 0}}));
+    let home = house.home(wire);
+    let busy = |id: u32| json!({"jsonrpc": "2.0", "id": id, "method": "busy"});
+    let long = |id: u32, bytes: usize| json!({"jsonrpc": "2.0", "id": id, "method": "echo", "params": ["x".repeat(bytes)]});
+    house.send(wire, &busy(1));
+    house.send(wire, &json!((100..113).map(busy).collect::<Vec<_>>()));
+    (300..320).for_each(|id| house.send(wire, &long(id, 50_000)));
+    assert_eq!(house.ask(wire, 900, "ping", json!({"received": 0}))["result"]["received"], 22, "all of it is acknowledged");
+    house.finish(0, &json!(1));
+    (1..13).for_each(|n| house.finish(n, &json!("y".repeat(80_000))));
+    // The last member is at work. The peer's buffer takes 256 KiB, and the message that crosses the line.
+    (400..405).for_each(|id| house.send(wire, &long(id, 50_000)));
+    house.send(wire, &long(405, 1_000_000));
+    let (tag, _) = house.call(home, "confirm", &json!([]), Some(Duration::from_secs(60))).unwrap();
+    let question = house.read(wire).into_iter().find(|frame| frame["method"] == "confirm").unwrap();
+    house.send(wire, &json!({"jsonrpc": "2.0", "id": question["id"], "result": 1}));
+    assert!(house.outcome(tag).is_some(), "{} unread, {:?}", house.unread(wire), house.endpoint(home).usage());
+}
+
+#[test]
+fn resumption_is_not_offered_twice_over_one_transport() {
+    let mut house = House::new(ServerConfig::default());
+    let (wire, session) = house.connect(json!({"resume": {"received": 0}}));
+    let home = house.home(wire);
+    let again = house.ask(wire, 2, "connect", json!({"sessionId": session, "resume": {"received": 0}}));
+    assert_eq!((&again["error"]["code"], house.endpoint(home).is_resumable()), (&json!(-32600), true));
+}
+
+/// A server that dies of each first call, and an application that calls again each time.
+#[test]
+fn what_was_written_and_not_known_to_have_arrived_ends_no_back_off() {
+    let mut server = RawServer::connected(ClientConfig { resume: false, ..ClientConfig::default() });
+    let mut waited = Duration::ZERO;
+    for _ in 0..20 {
+        server.call_plain("deadly");
+        assert_eq!(server.one()["method"], "deadly");
+        server.cut();
+        waited += server.wait_for_dial();
+        server.accept();
+        server.greet(json!({"value": "OK", "sessionId": "S"}));
+    }
+    assert!(waited > Duration::from_secs(10), "{waited:?}");
+}
+
+#[test]
+fn a_session_that_waits_without_end_can_be_told_to_wait_no_longer() {
+    for grace in [Duration::MAX, Duration::from_secs(10)] {
+        let mut house = House::new(ServerConfig { grace, ..ServerConfig::default() });
+        let (wire, _) = house.connect(json!({}));
+        let home = house.home(wire);
+        house.cut(wire);
+        house.with(home, |endpoint, now| endpoint.set_grace(now, Duration::MAX));
+        house.advance(Duration::from_secs(1000));
+        assert_eq!(house.sessions(), 1);
+        house.with(home, |endpoint, now| endpoint.set_grace(now, Duration::from_secs(1)));
+        house.advance(Duration::from_secs(1));
+        assert_eq!(house.sessions(), 0);
+    }
+}
+
+#[test]
+fn a_rare_heartbeat_tells_no_later_than_none() {
+    for heartbeat in [None, Some(Duration::from_secs(3600)), Some(Duration::MAX)] {
+        let mut server = RawServer::resumable(ClientConfig { heartbeat, idle_timeout: None, ..ClientConfig::default() });
+        if heartbeat.is_some() {
+            let ping = server.expect("ping");
+            assert!(ping["params"]["interval"].as_u64().is_some(), "{ping}");
+            server.answer(&ping, json!({"value": "pong", "sessionId": "S"}));
+        }
+        server.send(&json!({"jsonrpc": "2.0", "method": "nothing"}));
+        server.advance(Duration::from_secs(5));
+        assert_eq!(server.expect("ping")["params"]["received"], json!(1), "{heartbeat:?}");
+    }
+}

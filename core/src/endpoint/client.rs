@@ -259,9 +259,10 @@ impl<T> Endpoint<T> {
         }
     }
 
-    /// Grows with each message that arrives, and with each of ours that is known to have arrived.
+    /// Grows with each message that arrives, and with each of ours that is known to have arrived: without resumption that is none.
     fn progress(&self) -> u64 {
-        self.inbox.received() + self.outbox.acknowledged()
+        let arrived = if self.outbox.keep() == Keep::All { self.outbox.acknowledged() } else { 0 };
+        self.inbox.received() + arrived
     }
 
     /// The time for reconnecting runs from the loss of the last connection.

@@ -67,7 +67,7 @@ impl<T> Endpoint<T> {
         let timeout = client.pong_timeout();
         let mut params = String::new();
         if let Some(interval) = announce {
-            params.push_str(&alloc::format!("\"interval\":{}", interval.as_millis().max(1)));
+            params.push_str(&alloc::format!("\"interval\":{}", u64::try_from(interval.as_millis()).unwrap_or(u64::MAX).max(1)));
         }
         if resumable {
             params.push_str(&alloc::format!("{}\"received\":{received}", if params.is_empty() { "" } else { "," }));
@@ -105,13 +105,14 @@ impl<T> Endpoint<T> {
         if client.ping.is_some() {
             return;
         }
+        let rare = client.heartbeat.is_none_or(|interval| interval > TELL_DELAY);
         if overdue || (half_full && numbered > client.numbered_at_ping) {
             self.send_ping(now, None);
         } else if full {
             // Everything waits for this acknowledgement.
             self.timers.set_earlier(Timer::Ping, now, ASK_DELAY);
-        } else if (!told || self.outbox.messages() > 0) && !self.timers.is_set(Timer::Ping) {
-            self.timers.set(Timer::Ping, now, TELL_DELAY);
+        } else if rare && (!told || self.outbox.messages() > 0) {
+            self.timers.set_earlier(Timer::Ping, now, TELL_DELAY);
         }
     }
 }

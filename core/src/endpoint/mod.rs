@@ -30,7 +30,7 @@ use core::time::Duration;
 use duplicates::Duplicates;
 use inbox::Inbox;
 use outbox::{Keep, Outbox};
-use owed::{Owed, Patience};
+use owed::{Owed, Patience, reserve_bytes};
 use server::Server;
 use timers::{Timer, Timers};
 
@@ -176,13 +176,16 @@ impl<T> Endpoint<T> {
             Link::Down | Link::Dialing | Link::Leaving => false,
             // The answer to `connect` acknowledges.
             Link::Greeting => true,
-            Link::Up => {
-                (self.is_drained(1) && self.owed.has_room(limits, Patience::Normal))
-                    || (self.waits()
-                        && self.is_drained(1 + usize::from(self.outbox.withholds()))
-                        && self.owed.has_room(limits, Patience::Waiting))
-            }
+            Link::Up => (self.is_drained(1) && self.owed.has_room(limits, Patience::Normal)) || (self.waits() && self.wants_read_on()),
         }
+    }
+
+    /// Whether there is room for what stands before that which is waited for.
+    fn wants_read_on(&self) -> bool {
+        let patience = if self.outbox.keep() == Keep::All { Patience::Resumable } else { Patience::Waiting };
+        // What the peer has taken it acknowledges, by a message that stands behind.
+        let times = 1 + usize::from(self.outbox.withholds() || self.outbox.has_only_kept());
+        self.is_drained(times) && self.owed.has_room(self.limits(), patience)
     }
 
     /// Whether what stands behind requests is waited for.
@@ -364,13 +367,10 @@ impl<T> Endpoint<T> {
     fn has_reserve(&self) -> bool {
         let limits = self.limits();
         let reserve = limits.in_flight.saturating_add(limits.outbox_messages.saturating_mul(2));
-        // The peer leaves up to two buffers unacknowledged, and the messages that cross their lines (`Inbox`).
-        let more = limits.queued_bytes.saturating_add(limits.message_bytes.saturating_mul(2));
-        let reserve_bytes = limits.outbox_bytes.saturating_mul(3).saturating_add(more);
         self.outbox.keep() == Keep::All
             && (self.outbox.has_written_all() || !self.owed.has_room(limits, Patience::Normal))
             && self.outbox.messages() < reserve
-            && self.outbox.bytes().saturating_add(self.owed.batch_bytes()) < reserve_bytes
+            && self.outbox.bytes().saturating_add(self.owed.batch_bytes()) < reserve_bytes(limits)
     }
 
     fn settle(&mut self, ended: Ended<T>, outcome: CallOutcome) {

@@ -123,6 +123,11 @@ impl Outbox {
         !self.held && self.replayed.index() == self.log.len()
     }
 
+    /// Whether the peer has taken all that there is, and need only acknowledge it.
+    pub(super) fn has_only_kept(&self) -> bool {
+        self.keep == Keep::All && self.has_written_all()
+    }
+
     /// Answers that reading alone has brought about and that are still here, and their bytes.
     pub(super) fn refusals(&self) -> (usize, usize) {
         (self.refusals, self.refusal_bytes)

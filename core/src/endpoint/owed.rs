@@ -43,6 +43,8 @@ pub(super) enum Patience {
     /// started. The peer sends no more than its own buffer holds, and the message that crosses its line, before it waits for us: with room for that both waits end, even
     /// behind all the requests of a session that is lost which there may be.
     Waiting,
+    /// The same with a peer with resumption: answers that wait for the rest of their batch have a reserve, and may grow after the peer was told that there is room.
+    Resumable,
     /// The rest of a batch whose first member was taken in.
     Batch,
 }
@@ -62,6 +64,13 @@ pub(super) struct BatchAnswer {
     pub(super) text: Vec<u8>,
     /// Whether it is [marked](Owed::mark).
     pub(super) marked: bool,
+}
+
+/// Bytes of answers that may wait where there is a reserve: the peer leaves up to two buffers unacknowledged, and the messages that cross their lines
+/// ([`Inbox`](super::inbox::Inbox)).
+pub(super) fn reserve_bytes(limits: &Limits) -> usize {
+    let more = limits.queued_bytes.saturating_add(limits.message_bytes.saturating_mul(2));
+    limits.outbox_bytes.saturating_mul(3).saturating_add(more)
 }
 
 #[derive(Debug)]
@@ -96,13 +105,17 @@ impl Owed {
     pub(super) fn has_room(&self, limits: &Limits, patience: Patience) -> bool {
         let (messages, bytes) = match patience {
             Patience::Normal => (limits.in_flight, limits.queued_bytes),
-            Patience::Waiting => {
+            Patience::Waiting | Patience::Resumable => {
                 let bytes = limits.queued_bytes.saturating_add(limits.outbox_bytes).saturating_add(limits.message_bytes);
                 (limits.in_flight.saturating_add(limits.outbox_messages).saturating_add(1), bytes)
             }
             Patience::Batch => (limits.in_flight.saturating_mul(2).saturating_add(limits.outbox_messages), usize::MAX),
         };
-        self.debts.len() < messages && self.queued_bytes.saturating_add(self.batch_bytes) < bytes
+        let taken = match patience {
+            Patience::Normal | Patience::Waiting | Patience::Batch => self.queued_bytes.saturating_add(self.batch_bytes),
+            Patience::Resumable => self.queued_bytes.max(self.batch_bytes.saturating_sub(reserve_bytes(limits))),
+        };
+        self.debts.len() < messages && taken < bytes
     }
 
     /// How much has to be done before there is room by [the limits](Patience::Normal).

@@ -68,7 +68,7 @@ impl<T> Endpoint<T> {
     pub fn set_grace(&mut self, now: Instant, grace: Duration) {
         let Role::Server(server) = &mut self.role else { return };
         server.grace = grace;
-        if self.timers.is_set(Timer::Grace) {
+        if self.life == Life::Open && self.link == Link::Down {
             self.timers.set(Timer::Grace, now, grace);
         }
     }
@@ -211,7 +211,7 @@ impl<T> Endpoint<T> {
         }
         let back = self.outbox.is_held();
         let offer = match params.received {
-            Some(_) if self.transport_used => {
+            Some(_) if self.transport_used || (!back && self.outbox.keep() == Keep::All) => {
                 let why = "resume can only be offered before any other message of a transport";
                 self.refuse_session_method(id, &ErrorObject::invalid_request(why));
                 return Received::Handled;

@@ -109,7 +109,7 @@ impl<R: Runtime> ClientBuilder<R> {
         self
     }
 
-    /// The waits between attempts to connect: the n-th is drawn from zero to `first`, doubled n times, and never longer than `longest`; 100 ms
+    /// The waits between attempts to connect: each is drawn from zero to `first`, which doubles from one to the next, up to `longest`; 100 ms
     /// and 30 s.
     pub fn backoff(mut self, first: Duration, longest: Duration) -> Self {
         self.config.backoff_base = first;
