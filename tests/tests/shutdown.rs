@@ -175,7 +175,22 @@ async fn a_peer_that_takes_nothing_is_not_waited_for(runtime: impl Runtime) {
     assert_eq!((report.requests_finished, report.requests_abandoned, report.tasks_left), (2, 1, 0), "{report:?}");
 }
 
+/// From a thread that no runtime knows of.
+async fn it_is_stopped_from_anywhere<R: Runtime>(runtime: R) {
+    let rest = Rest::start(&runtime).await;
+    let _peer = Peer::connect(rest.address, "/");
+    let handle = rest.handle.clone();
+    let (told, report) = unbounded();
+    let stopping = std::thread::spawn(move || {
+        let report = futures_executor::block_on(handle.shutdown(Duration::ZERO));
+        told.try_send(report).unwrap();
+    });
+    soon(report.recv()).await.unwrap();
+    stopping.join().unwrap();
+}
+
 bowline_tests::both![
+    it_is_stopped_from_anywhere,
     an_answer_is_written_to_its_end_within_the_grace,
     a_peer_that_takes_nothing_is_not_waited_for,
     what_is_in_flight_is_finished_and_nothing_new_is_begun,

@@ -14,14 +14,17 @@ use tokio::time::{Sleep, sleep_until};
 use tokio_util::compat::TokioAsyncReadCompatExt;
 
 /// Tokio's sockets, timers and tasks. It has to be used inside a tokio runtime with I/O and time enabled.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct TokioRuntime(());
+///
+/// It remembers the runtime in which it was made: a server can be stopped from anywhere, from a thread without a runtime too.
+#[derive(Clone, Debug)]
+pub struct TokioRuntime(Option<Handle>);
 
+#[expect(clippy::new_without_default, reason = "what is made depends on where it is made")]
 impl TokioRuntime {
     /// The runtime in which it is used.
     #[must_use]
     pub fn new() -> Self {
-        Self::default()
+        Self(Handle::try_current().ok())
     }
 }
 
@@ -30,8 +33,8 @@ impl Runtime for TokioRuntime {
     type Timer = TokioTimer;
 
     fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
-        // Outside of a runtime, as in the drop of a task that its runtime no longer has, there is nothing to run it on.
-        if let Ok(runtime) = Handle::try_current() {
+        // Without any, as in the drop of a task that its runtime no longer has, there is nothing to run it on.
+        if let Some(runtime) = Handle::try_current().ok().or_else(|| self.0.clone()) {
             runtime.spawn(future);
         }
     }

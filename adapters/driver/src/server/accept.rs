@@ -45,7 +45,7 @@ pub(super) struct Connection {
     pub(super) tls: Option<ServerTls>,
 }
 
-/// A connection being served, until its transport ends or moves to another session.
+/// A connection being served, and the session that begins there, until that closes or the connection is handed over to another.
 ///
 /// Its two states are written by hand, for there are many idle sessions: what the handshake needs is gone after it, and the session's task stands here only once.
 #[expect(clippy::large_enum_variant, reason = "the large one is what it nearly always is; to box it would only cost another allocation")]
@@ -71,7 +71,7 @@ impl<R: Runtime> Future for Served<R> {
     }
 }
 
-/// Serves a connection until its transport ends, or moves to another session.
+/// Serves a connection, and the session that begins there.
 pub(super) fn serve<R: Runtime>(serving: Arc<Serving<R>>, mut connection: Connection) -> Served<R> {
     Served::Handshake(Box::pin(async move {
         let Some(handshake) = serving.handshakes.enter() else {

@@ -197,8 +197,11 @@ pub struct Acceptor<R> {
 }
 
 impl<R: Runtime> Acceptor<R> {
-    /// Serves a connection from its first byte, which may be one of TLS that has been unwrapped already, until its transport ends or moves to
-    /// another session.
+    /// Serves a connection from its first byte, which may be one of TLS that has been unwrapped already.
+    ///
+    /// What is returned is more than the connection: it carries the session that begins here, through all the transports over which its client comes back, until that closes.
+    /// So give it a task of its own, and do not end that when the connection ends, or after a time: [`Session::close`](crate::Session::close) does so in good order. A connection that is handed
+    /// over to an older session ends it at once.
     pub async fn serve_stream(&self, stream: BoxStream, peer: Option<SocketAddr>) {
         accept::serve(Arc::clone(&self.serving), accept::Connection { stream, peer, tls: None }).await;
     }
