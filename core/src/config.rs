@@ -14,6 +14,10 @@ pub enum Dialect {
 
 /// What a peer with resumption takes if it does not say (PROTOCOL 6).
 pub(crate) const DEFAULT_MESSAGE_BYTES: usize = 1024 * 1024;
+/// What it keeps if it does not say: messages …
+pub(crate) const DEFAULT_OUTBOX_MESSAGES: usize = 1024;
+/// … and bytes of them.
+pub(crate) const DEFAULT_OUTBOX_BYTES: usize = 256 * 1024;
 
 /// The bounds of one endpoint. Nothing in an endpoint grows past them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,15 +28,15 @@ pub struct Limits {
     /// Messages that may wait to be sent or acknowledged before [`SendError::Full`](crate::SendError::Full); 1,024. Answers may exceed it: by a reserve of as
     /// many again and `in_flight`, and by the requests that are in flight when that is used up.
     ///
-    /// With resumption a peer acknowledges every 256 messages or 64 KiB at the latest when asked; much less than twice that makes senders wait for it. More than the peer's
-    /// own, of messages or of bytes, can make handlers that call back wait in vain while it is flooded (PROTOCOL 6): give both sides the same.
+    /// With resumption the peer is told, and acknowledges half of it at the latest, or 256 messages or 64 KiB; it reads on for as much as 1,024 messages and 256 KiB, or as its
+    /// own buffer holds. More than that can make handlers that call back wait in vain while the peer is flooded (PROTOCOL 6): give both sides the same then.
     pub outbox_messages: usize,
     /// Bytes of those messages; 256 KiB. The message that crosses the line is still taken. With resumption answers may exceed it by a reserve: twice as many again,
     /// `queued_bytes`, and two messages.
     pub outbox_bytes: usize,
     /// Requests of the peer that are not answered yet, running or waiting; 1,024. No more than these begin, even if they are answered later
     /// ([`Endpoint::defer`](crate::Endpoint::defer)). At the limit the transport is not read
-    /// ([`Endpoint::wants_read`](crate::Endpoint::wants_read)). It also bounds a batch.
+    /// ([`Endpoint::wants_read`](crate::Endpoint::wants_read)), with resumption not beyond what fills the peer's buffer besides. It also bounds a batch.
     pub in_flight: usize,
     /// Bytes of requests that wait for their turn, and of answers that wait for the rest of their batch; 1 MiB. At the limit the transport is not read.
     pub queued_bytes: usize,
@@ -53,8 +57,8 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             message_bytes: DEFAULT_MESSAGE_BYTES,
-            outbox_messages: 1024,
-            outbox_bytes: 256 * 1024,
+            outbox_messages: DEFAULT_OUTBOX_MESSAGES,
+            outbox_bytes: DEFAULT_OUTBOX_BYTES,
             in_flight: 1024,
             queued_bytes: 1024 * 1024,
             calls: 65_536,

@@ -23,8 +23,8 @@ struct Load {
     from_server: bool,
     times: usize,
     dialect: Dialect,
-    /// Of both sides.
-    limits: Limits,
+    /// Of the server, and of the client.
+    limits: [Limits; 2],
     concurrency: usize,
     /// Bytes of a request, and of what is answered when its handler asks back.
     request: usize,
@@ -41,7 +41,7 @@ impl Default for Load {
             from_server: false,
             times: 2500,
             dialect: Dialect::Strict,
-            limits: Limits::default(),
+            limits: [Limits::default(), Limits::default()],
             concurrency: 1,
             request: 10,
             answer: 0,
@@ -160,8 +160,9 @@ fn text(bytes: usize) -> Json<'static> {
 /// The longest time in which no call was settled, in milliseconds.
 fn flood(load: &Load) -> u64 {
     let Load { dialect, concurrency, .. } = *load;
-    let server = ServerConfig { concurrency, limits: load.limits.clone(), dialect, ..ServerConfig::default() };
-    let client = ClientConfig { concurrency, limits: load.limits.clone(), dialect, ..ClientConfig::default() };
+    let [of_server, of_client] = load.limits.clone();
+    let server = ServerConfig { concurrency, limits: of_server, dialect, ..ServerConfig::default() };
+    let client = ClientConfig { concurrency, limits: of_client, dialect, ..ClientConfig::default() };
     let mut server = Side::new(Endpoint::server(Arc::new(server), SessionId::from_random([7; 16])));
     let mut client = Side::new(Endpoint::client(Arc::new(client), 1));
     assert_eq!(server.endpoint.handle_attached(at(1)), None);
@@ -302,6 +303,19 @@ fn what_was_kept_back_is_acknowledged_when_there_is_room() {
     assert!(server.endpoint.has_room());
 }
 
+/// A server that keeps little for each of many sessions, and clients as they come: each says how large its buffer is.
+#[test]
+fn a_server_with_a_small_buffer_serves_clients_with_large_ones() {
+    for (outbox_messages, outbox_bytes, in_flight) in [(64, 65_536, 64), (64, 65_536, 1024), (8, 10_000, 4)] {
+        let limits = [Limits { outbox_messages, outbox_bytes, in_flight, ..Limits::default() }, Limits::default()];
+        for (from_server, concurrency, request) in [(false, 1, 10), (false, 8, 1000), (true, 1, 1000), (true, 8, 10)] {
+            let limits = limits.clone();
+            let longest = flood(&Load { from_server, concurrency, limits, request, latency: 50, times: 1000, ..Load::default() });
+            assert!(longest <= 1000, "{outbox_messages} {in_flight} {from_server} {concurrency}: {longest} ms");
+        }
+    }
+}
+
 /// What a client has not served of a session that is lost takes no room that the next one's server counts on.
 #[test]
 fn a_lost_session_does_not_keep_a_handlers_answer_out() {
@@ -375,7 +389,7 @@ fn load() -> impl Strategy<Value = Load> {
     let answer = prop::sample::select(vec![0, 200, 2000, 20_000]);
     let latency = prop::sample::select(vec![0, 50, 200]);
     let cut_every = prop::sample::select(vec![None, Some(700), Some(5000)]);
-    (any::<bool>(), dialect, limits(), concurrency, request, answer, latency, cut_every).prop_map(
+    (any::<bool>(), dialect, [limits(), limits()], concurrency, request, answer, latency, cut_every).prop_map(
         |(from_server, dialect, limits, concurrency, request, answer, latency, cut_every)| Load {
             from_server,
             times: 800,
@@ -393,7 +407,7 @@ fn load() -> impl Strategy<Value = Load> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 8, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Whatever the limits, if both sides have the same.
+    /// Whatever the limits of both sides, if no buffer is larger than the usual.
     #[test]
     fn nobody_waits_for_ever(load in load()) {
         let longest = flood(&load);

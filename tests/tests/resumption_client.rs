@@ -450,3 +450,23 @@ fn a_client_with_too_many_requests_does_not_ping_for_nothing() {
     }
     assert!(pings <= 2, "{pings}");
 }
+
+#[test]
+fn both_sides_say_what_they_keep_if_it_is_not_the_usual() {
+    let limits = Limits { outbox_messages: 64, outbox_bytes: 5000, message_bytes: 70_000, ..Limits::default() };
+    let mut server = RawServer::new(ClientConfig { limits, ..ClientConfig::default() });
+    server.accept();
+    let told = json!({"received": 0, "max": 70_000, "messages": 64, "bytes": 5000});
+    // What a server keeps is told of when half of it has come.
+    let resume = json!({"received": 0, "messages": 10, "bytes": 2000});
+    assert_eq!(server.greet(json!({"value": "OK", "sessionId": "S", "resume": resume}))["resume"], told);
+    for n in 1..=5 {
+        assert_eq!(server.read(), Vec::<Value>::new(), "{n}");
+        server.send(&json!({"jsonrpc": "2.0", "method": "nothing"}));
+    }
+    let ping = server.expect("ping");
+    assert_eq!(ping["params"]["received"], 5);
+    server.answer(&ping, json!({"value": "pong", "received": 0}));
+    server.send(&json!({"jsonrpc": "2.0", "method": "nothing", "params": ["x".repeat(1000)]}));
+    assert_eq!(server.expect("ping")["params"]["received"], 6);
+}

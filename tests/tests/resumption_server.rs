@@ -256,7 +256,7 @@ fn what_came_and_is_not_acknowledged_keeps_its_room_and_is_not_sent_again() {
         house.cut(wire);
         let (answer, frames);
         (wire, answer, frames) = resume_with(&mut house, &id, &json!({"received": received, "acknowledged": acknowledged}));
-        assert_eq!(answer["result"]["resume"], json!({"received": 0}));
+        assert_eq!(answer["result"]["resume"], json!({"received": 0, "messages": 4}));
         assert_eq!(numbers(&frames), again, "{received} {acknowledged}");
         for _ in 0..room {
             house.notify(home, "event", n).unwrap();
@@ -330,7 +330,8 @@ fn the_reserve_is_for_answers_that_are_taken() {
 #[test]
 fn a_client_that_acknowledges_nothing_gets_no_more_answers_than_the_reserve() {
     let (mut house, wire, home, _) = house(Limits { outbox_messages: 2, in_flight: 3, ..Limits::default() });
-    for id in 1..=40 {
+    // More than the client keeps, which has not said that it is less than the usual.
+    for id in 1..=1100 {
         house.send(wire, &request(id, "count"));
     }
     let usage = house.endpoint(home).usage();
@@ -551,4 +552,34 @@ fn a_session_that_went_on_without_resumption_has_no_connect_that_overtakes() {
     let wire = house.open();
     let answer = house.ask(wire, 3, "connect", json!({"sessionId": id, "resume": {"received": 0}}));
     assert_eq!(answer["result"]["value"], "reconnection successful");
+}
+
+#[test]
+fn what_a_client_keeps_is_a_number() {
+    for (name, value) in [("messages", json!("10")), ("bytes", json!(-1)), ("messages", json!(1.5)), ("max", json!([]))] {
+        let mut house = House::new(ServerConfig::default());
+        let wire = house.open();
+        let answer = house.ask(wire, 1, "connect", json!({"resume": {"received": 0, name: value}}));
+        assert_eq!(answer["error"]["code"], -32602, "{answer}");
+        assert!(answer["error"]["message"].as_str().unwrap().contains(&format!("resume.{name}")), "{answer}");
+    }
+    let mut house = House::new(ServerConfig::default());
+    let (_, _) = house.connect(json!({"resume": {"received": 0, "messages": u64::MAX, "bytes": 0}}));
+}
+
+/// As much as fills the client's buffer is read on for, behind as many requests as there may be: what it has said, or the usual, and never more than that.
+#[test]
+fn a_server_reads_on_for_what_its_client_keeps() {
+    let limits = Limits { in_flight: 3, outbox_messages: 2, ..Limits::default() };
+    for (messages, taken) in [(Some(5), 3 + 5 + 1), (Some(1), 3 + 1 + 1), (None, 3 + 1024 + 1), (Some(5000), 3 + 1024 + 1)] {
+        let mut house = House::new(ServerConfig { limits: limits.clone(), dialect: Dialect::Strict, ..ServerConfig::default() });
+        let mut resume = json!({"received": 0});
+        resume["messages"] = messages.map_or(json!(1024), |messages: u32| json!(messages));
+        let (wire, _) = house.connect(json!({"resume": resume}));
+        let home = house.home(wire);
+        for id in 1..=1100 {
+            house.send(wire, &request(id, "busy"));
+        }
+        assert_eq!(house.endpoint(home).usage().in_flight, taken, "{messages:?}");
+    }
 }

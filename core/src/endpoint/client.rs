@@ -3,7 +3,7 @@
 use super::backoff::Backoff;
 use super::inbox::Inbox;
 use super::outbox::Keep;
-use super::server::{message_bytes, resume_member};
+use super::resume::{self, Told};
 use super::{Endpoint, Life, Link, Role, Timer};
 use crate::message::{self, Body, Reply};
 use crate::{
@@ -194,7 +194,7 @@ impl<T> Endpoint<T> {
         let asked_for = self.session.clone();
         if asked_for.is_none() {
             self.forget_session();
-            self.inbox = Inbox::new(self.limits().outbox_bytes);
+            self.inbox = Inbox::new();
         }
         let (received, acknowledged) = (self.inbox.received(), self.inbox.tellable(self.owed.excess(self.limits())));
         // Then its messages have been counted from the first on, at both ends.
@@ -204,7 +204,7 @@ impl<T> Endpoint<T> {
         client.progress_at_greeting = progress;
         client.numbered_at_ping = 0;
         let offers = client.config.resume && (asked_for.is_none() || keeps);
-        let offer = if offers { resume_member(received, acknowledged, &client.config.limits) } else { String::new() };
+        let offer = if offers { resume::member(received, acknowledged, &client.config.limits) } else { String::new() };
         let mut params = alloc::format!("{{{offer}}}").into_bytes();
         if let Some(session) = &asked_for {
             write::insert_session_id(&mut params, session, 0);
@@ -352,20 +352,19 @@ impl<T> Endpoint<T> {
         if asked_for.is_some() && !same {
             self.forget_session();
         }
-        let told = |name| json::member(result, "resume").and_then(|resume| json::count_of(json::member(resume, name)?).ok());
         // Nothing is resumed that was not offered, nor a session that has no name to come back to.
-        let received = told("received").filter(|_| offered && session_known && (same || asked_for.is_none()));
-        match received {
-            Some(received) => {
+        let told = Told::parse(result).ok().flatten().filter(|_| offered && session_known && (same || asked_for.is_none()));
+        match &told {
+            Some(told) => {
                 self.outbox.set_keep(Keep::All);
-                if self.outbox.rewind(received, told("acknowledged")).is_err() {
+                if self.outbox.rewind(told.received, told.acknowledged).is_err() {
                     return self.abandon_session(now, Close::MISMATCH);
                 }
             }
             None => self.goes_on_without_resumption(),
         }
-        if received.is_some() {
-            self.peer_takes_now(now, message_bytes(told("max")));
+        if let Some(told) = &told {
+            self.peer_says(now, told);
         }
         self.session = named.or(asked_for);
         let Some(client) = self.as_client() else { return };

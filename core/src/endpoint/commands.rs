@@ -2,6 +2,7 @@
 
 use super::outbox::{Entry, Keep, Kind, SESSION_MEMBER_BYTES};
 use super::owed::BatchAnswer;
+use super::resume::Told;
 use super::{Endpoint, Life, Link, Role, Timer};
 use crate::id::Id;
 use crate::message::{Frame, Message};
@@ -210,8 +211,14 @@ impl<T> Endpoint<T> {
         Ok(())
     }
 
+    /// The session begins or goes on with resumption.
+    pub(super) fn peer_says(&mut self, now: Instant, told: &Told) {
+        self.inbox.set_peer(told.buffer.within(self.limits()));
+        self.peer_takes_now(now, told.takes);
+    }
+
     /// The peer has said how long a message may be. What waits and is longer would end each transport over which it was sent.
-    pub(super) fn peer_takes_now(&mut self, now: Instant, max: usize) {
+    fn peer_takes_now(&mut self, now: Instant, max: usize) {
         self.outbox.peer_takes = max;
         for (entry, text) in self.outbox.take_too_long(max) {
             match entry.kind {

@@ -1,6 +1,8 @@
 //! How many application messages the peer has sent us, and how many of them it knows that we have (PROTOCOL 6).
 
-/// Tell the peer after this many messages …
+use super::resume::Buffer;
+
+/// Tell the peer after this many messages, or half of what it keeps …
 const TELL_MESSAGES: u64 = 256;
 /// … or this many bytes of them.
 const TELL_BYTES: u32 = 64 * 1024;
@@ -10,8 +12,6 @@ const TELL_BYTES: u32 = 64 * 1024;
 pub(super) struct Excess {
     pub(super) messages: usize,
     pub(super) bytes: usize,
-    /// Messages that fill the peer's buffer, if it is like ours.
-    pub(super) fills: usize,
 }
 
 #[derive(Debug)]
@@ -26,15 +26,38 @@ pub(super) struct Inbox {
     told_bytes: u32,
     /// Bytes that may come before there is a mark again, a message of two gigabytes aside …
     left: i32,
-    /// … of those that fill the peer's buffer, if it is like ours.
+    /// … of those that fill the peer's buffer …
     fills: i32,
+    /// … as so many messages do.
+    messages: u32,
 }
 
 impl Inbox {
-    /// Of a new session, for an endpoint whose own buffer holds so many bytes.
-    pub(super) fn new(fills: usize) -> Self {
-        let fills = i32::try_from(fills).unwrap_or(i32::MAX);
-        Self { received: 0, told: 0, older: 0, newer: 0, bytes: 0, told_bytes: 0, left: fills, fills }
+    /// Of a new session.
+    pub(super) fn new() -> Self {
+        let mut inbox = Self { received: 0, told: 0, older: 0, newer: 0, bytes: 0, told_bytes: 0, left: 0, fills: 0, messages: 0 };
+        inbox.set_peer(Buffer::USUAL);
+        inbox.left = inbox.fills;
+        inbox
+    }
+
+    /// The peer keeps so much, as far as we read on for it.
+    pub(super) fn set_peer(&mut self, buffer: Buffer) {
+        self.fills = i32::try_from(buffer.bytes).unwrap_or(i32::MAX);
+        self.messages = u32::try_from(buffer.messages).unwrap_or(u32::MAX);
+        self.left = self.left.min(self.fills);
+    }
+
+    pub(super) fn peer(&self) -> Buffer {
+        Buffer { messages: self.messages as usize, bytes: self.fills as usize }
+    }
+
+    fn tell_messages(&self) -> u64 {
+        u64::from(self.messages / 2).clamp(1, TELL_MESSAGES)
+    }
+
+    fn tell_bytes(&self) -> u32 {
+        (self.fills as u32 / 2).clamp(1, TELL_BYTES)
     }
 
     #[inline]
@@ -72,9 +95,9 @@ impl Inbox {
         let number = self.tellable(excess);
         self.told_bytes = self.told_bytes.wrapping_add(self.news_bytes(number));
         self.told = number;
-        if self.bytes.wrapping_sub(self.told_bytes) < TELL_BYTES {
+        if self.bytes.wrapping_sub(self.told_bytes) < self.tell_bytes() {
             // What is kept back fills the peer's buffer: it is told at once when there is room.
-            self.told_bytes = self.bytes.wrapping_sub(TELL_BYTES);
+            self.told_bytes = self.bytes.wrapping_sub(self.tell_bytes());
         }
         number
     }
@@ -82,7 +105,7 @@ impl Inbox {
     /// As much as there is too much stays unacknowledged, so it fills the peer's buffer, and the peer stops by itself: its pings never stand behind more messages than
     /// we have room for. What goes beyond a full buffer is acknowledged, for the peer may have to answer something before there is room here again.
     pub(super) fn tellable(&self, excess: Excess) -> u64 {
-        let full = self.received.saturating_sub(excess.fills as u64).max(self.older);
+        let full = self.received.saturating_sub(u64::from(self.messages)).max(self.older);
         let by_messages = self.received.saturating_sub(excess.messages as u64);
         // How many messages too many bytes are is not known.
         let by_bytes = if excess.bytes == 0 { self.received } else { 0 };
@@ -104,6 +127,6 @@ impl Inbox {
     /// Whether the peer should be told without waiting for an occasion.
     pub(super) fn is_overdue(&self, excess: Excess) -> bool {
         let number = self.tellable(excess);
-        number - self.told >= TELL_MESSAGES || self.news_bytes(number) >= TELL_BYTES
+        number - self.told >= self.tell_messages() || self.news_bytes(number) >= self.tell_bytes()
     }
 }

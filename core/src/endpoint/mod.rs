@@ -10,6 +10,7 @@ mod log;
 mod outbox;
 mod owed;
 mod receive;
+mod resume;
 mod server;
 mod timeouts;
 mod timers;
@@ -180,14 +181,6 @@ impl<T> Endpoint<T> {
         }
     }
 
-    /// Whether there is room for what stands before that which is waited for.
-    fn wants_read_on(&self) -> bool {
-        let patience = if self.outbox.keep() == Keep::All { Patience::Resumable } else { Patience::Waiting };
-        // What the peer has taken it acknowledges, by a message that stands behind.
-        let times = 1 + usize::from(self.outbox.withholds() || self.outbox.has_only_kept());
-        self.is_drained(times) && self.owed.has_room(self.limits(), patience)
-    }
-
     /// Whether what stands behind requests is waited for.
     fn waits(&self) -> bool {
         self.outbox.keep() == Keep::All || self.calls.len() > 0 || !self.outbox_has_room() || self.outbox.withholds()
@@ -309,7 +302,7 @@ impl<T> Endpoint<T> {
 impl<T> Endpoint<T> {
     fn new(role: Role, session: Option<SessionId>) -> Self {
         Self {
-            inbox: Inbox::new(role.limits().outbox_bytes),
+            inbox: Inbox::new(),
             role,
             life: Life::Fresh,
             link: Link::Down,

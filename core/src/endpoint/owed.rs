@@ -2,6 +2,7 @@
 
 use super::duplicates::Print;
 use super::inbox::Excess;
+use super::resume::Buffer;
 use crate::id::Id;
 use crate::{Json, Limits};
 use alloc::boxed::Box;
@@ -44,7 +45,7 @@ pub(super) enum Patience {
     /// behind all the requests of a session that is lost which there may be.
     Waiting,
     /// The same with a peer with resumption: answers that wait for the rest of their batch have a reserve, and may grow after the peer was told that there is room.
-    Resumable,
+    Resumable(Buffer),
     /// The rest of a batch whose first member was taken in.
     Batch,
 }
@@ -103,17 +104,19 @@ impl Owed {
 
     /// Whether another request may be taken in.
     pub(super) fn has_room(&self, limits: &Limits, patience: Patience) -> bool {
-        let (messages, bytes) = match patience {
-            Patience::Normal => (limits.in_flight, limits.queued_bytes),
-            Patience::Waiting | Patience::Resumable => {
-                let bytes = limits.queued_bytes.saturating_add(limits.outbox_bytes).saturating_add(limits.message_bytes);
-                (limits.in_flight.saturating_add(limits.outbox_messages).saturating_add(1), bytes)
-            }
-            Patience::Batch => (limits.in_flight.saturating_mul(2).saturating_add(limits.outbox_messages), usize::MAX),
+        let behind = |buffer: Buffer| {
+            let bytes = limits.queued_bytes.saturating_add(buffer.bytes).saturating_add(limits.message_bytes);
+            (limits.in_flight.saturating_add(buffer.messages).saturating_add(1), bytes)
         };
-        let taken = match patience {
-            Patience::Normal | Patience::Waiting | Patience::Batch => self.queued_bytes.saturating_add(self.batch_bytes),
-            Patience::Resumable => self.queued_bytes.max(self.batch_bytes.saturating_sub(reserve_bytes(limits))),
+        let all = self.queued_bytes.saturating_add(self.batch_bytes);
+        let (taken, (messages, bytes)) = match patience {
+            Patience::Normal => (all, (limits.in_flight, limits.queued_bytes)),
+            Patience::Waiting => (all, behind(Buffer::of(limits))),
+            Patience::Resumable(peer) => (self.queued_bytes.max(self.batch_bytes.saturating_sub(reserve_bytes(limits))), behind(peer)),
+            Patience::Batch => {
+                let most = limits.outbox_messages.max(Buffer::USUAL.messages);
+                (all, (limits.in_flight.saturating_mul(2).saturating_add(most), usize::MAX))
+            }
         };
         self.debts.len() < messages && taken < bytes
     }
@@ -123,7 +126,6 @@ impl Owed {
         Excess {
             messages: (self.debts.len() + 1).saturating_sub(limits.in_flight),
             bytes: (self.queued_bytes.saturating_add(self.batch_bytes).saturating_add(1)).saturating_sub(limits.queued_bytes),
-            fills: limits.outbox_messages,
         }
     }
 

@@ -109,10 +109,21 @@ impl<T> Endpoint<T> {
         }
     }
 
+    /// Whether there is room for what stands before that which is waited for.
+    pub(super) fn wants_read_on(&self) -> bool {
+        // What the peer has taken it acknowledges, by a message that stands behind.
+        let times = 1 + usize::from(self.outbox.withholds() || self.outbox.has_only_kept());
+        self.is_drained(times) && self.owed.has_room(self.limits(), self.patience())
+    }
+
+    fn patience(&self) -> Patience {
+        if self.outbox.keep() == Keep::All { Patience::Resumable(self.inbox.peer()) } else { Patience::Waiting }
+    }
+
     /// Whether the server has sent more than enough instead of answering `connect`: answers are not written before that, and a client that has no room for
     /// more, of answers or of requests, must read on until then.
     fn is_kept_waiting(&self) -> bool {
-        self.link == Link::Greeting && !(self.is_drained(1) && self.owed.has_room(self.limits(), Patience::Waiting))
+        self.link == Link::Greeting && !(self.is_drained(1) && self.owed.has_room(self.limits(), self.patience()))
     }
 
     fn unreadable(&mut self, now: Instant, bytes: usize, why: fmt::Arguments<'_>) {
@@ -219,7 +230,7 @@ impl<T> Endpoint<T> {
             return Some(Received::HandOver(other));
         }
         // It came over a transport that nobody asked whether it should be read.
-        if self.outbox.is_held() && !(self.is_drained(2) && self.owed.has_room(self.limits(), Patience::Waiting)) {
+        if self.outbox.is_held() && !(self.is_drained(2) && self.owed.has_room(self.limits(), self.patience())) {
             self.hang_up(Close::BUSY);
             return Some(Received::Handled);
         }

@@ -1,13 +1,12 @@
 //! What only a server decides: session methods, grace, watchdog, hand-over.
 
 use super::outbox::Keep;
+use super::resume::{self, Told};
 use super::{Endpoint, Life, Link, Role, Timer};
-use crate::config::DEFAULT_MESSAGE_BYTES;
 use crate::id::{Id, is_behind};
 use crate::message::{Call, Frame, Message};
 use crate::{
-    Action, Close, CloseReason, ErrorObject, Instant, Json, Limits, MAX_SESSION_ID_BYTES, Received, ServerConfig, SessionId, json, scan,
-    write,
+    Action, Close, CloseReason, ErrorObject, Instant, Json, MAX_SESSION_ID_BYTES, Received, ServerConfig, SessionId, json, scan, write,
 };
 use alloc::format;
 use alloc::string::String;
@@ -56,11 +55,7 @@ struct ConnectParams {
     session: Option<SessionId>,
     /// A session was named, if by a text that no session can have.
     named: bool,
-    received: Option<u64>,
-    /// How much of that it acknowledges, if it is less.
-    acknowledged: Option<u64>,
-    /// Bytes of the longest message that the client takes.
-    max: Option<u64>,
+    resume: Option<Told>,
 }
 
 impl<T> Endpoint<T> {
@@ -210,7 +205,7 @@ impl<T> Endpoint<T> {
             };
         }
         let back = self.outbox.is_held();
-        let offer = match params.received {
+        let offer = match params.resume {
             Some(_) if self.transport_used || (!back && self.outbox.keep() == Keep::All) => {
                 let why = "resume can only be offered before any other message of a transport";
                 self.refuse_session_method(id, &ErrorObject::invalid_request(why));
@@ -219,35 +214,35 @@ impl<T> Endpoint<T> {
             offer => offer.filter(|_| self.config_resume()),
         };
         let resumed = match offer {
-            Some(received) if back && self.outbox.keep() == Keep::All => {
-                if self.outbox.rewind(received, params.acknowledged).is_err() {
+            Some(told) if back && self.outbox.keep() == Keep::All => {
+                if self.outbox.rewind(told.received, told.acknowledged).is_err() {
                     self.refuse_resumption(id);
                     return Received::Handled;
                 }
                 self.resumed();
-                true
+                Some(told)
             }
-            Some(received) if !back && self.life == Life::Fresh => {
-                if received != 0 {
+            Some(told) if !back && self.life == Life::Fresh => {
+                if told.received != 0 {
                     self.refuse_session_method(id, &ErrorObject::invalid_params("resume.received: a new session has no messages"));
                     return Received::Handled;
                 }
                 self.identify();
                 self.outbox.set_keep(Keep::All);
-                true
+                Some(told)
             }
             Some(_) | None => {
                 self.identify();
-                false
+                None
             }
         };
-        if resumed {
-            self.peer_takes_now(now, message_bytes(params.max));
+        if let Some(told) = &resumed {
+            self.peer_says(now, told);
         }
         if let (true, Some(id)) = (back, id) {
             self.consider_sender(now, id);
         }
-        self.answer_connect(id, if params.named { "reconnection successful" } else { "OK" }, resumed);
+        self.answer_connect(id, if params.named { "reconnection successful" } else { "OK" }, resumed.is_some());
         Received::Handled
     }
 
@@ -264,7 +259,7 @@ impl<T> Endpoint<T> {
         if resumed {
             let acknowledged = self.inbox.tell_but(self.owed.excess(self.limits()));
             result.push(',');
-            result.push_str(&resume_member(self.inbox.received(), acknowledged, self.limits()));
+            result.push_str(&resume::member(self.inbox.received(), acknowledged, self.limits()));
         }
         result.push('}');
         self.answer_session_method(id, &result);
@@ -390,34 +385,9 @@ impl ConnectParams {
             params.named = true;
             params.session = SessionId::from_text(&text);
         }
-        if let Some(resume) = json::member(raw, "resume").filter(|raw| *raw != "null") {
-            let received = json::member(resume, "received").ok_or("resume.received: missing")?;
-            params.received = Some(json::count_of(received).map_err(|why| format!("resume.received: {why}"))?);
-            let count = |name| json::member(resume, name).map(json::count_of).transpose().map_err(|why| format!("resume.{name}: {why}"));
-            params.acknowledged = count("acknowledged")?;
-            params.max = count("max")?;
-        }
+        params.resume = Told::parse(raw)?;
         Ok(params)
     }
-}
-
-/// What a peer takes that said so, or did not.
-pub(super) fn message_bytes(said: Option<u64>) -> usize {
-    said.map_or(DEFAULT_MESSAGE_BYTES, |max| usize::try_from(max).unwrap_or(usize::MAX))
-}
-
-/// The member `resume` of `connect` and of its answer (PROTOCOL 6): how much has come, how much of that is acknowledged if not all is, and how long a message may be if
-/// that is not the usual length.
-pub(super) fn resume_member(received: u64, acknowledged: u64, limits: &Limits) -> String {
-    let mut text = format!("\"resume\":{{\"received\":{received}");
-    if acknowledged < received {
-        text.push_str(&format!(",\"acknowledged\":{acknowledged}"));
-    }
-    if limits.message_bytes != DEFAULT_MESSAGE_BYTES {
-        text.push_str(&format!(",\"max\":{}", limits.message_bytes));
-    }
-    text.push('}');
-    text
 }
 
 fn quoted(text: &str) -> String {

@@ -238,8 +238,7 @@ impl Params {
         let mut members = Vec::new();
         members.extend(self.session.write(known));
         if let Some(count) = self.resume {
-            let max = self.max.map_or(String::new(), |max| format!(",\"max\":{max}"));
-            members.push(format!("\"resume\":{{\"received\":{}{max}}}", count.write(known)));
+            members.push(resume_member(&count.write(known), self.max));
         }
         members.extend(self.interval.map(|ms| format!("\"interval\":{ms}")));
         members.extend(self.received.map(|count| format!("\"received\":{}", count.write(known))));
@@ -286,8 +285,7 @@ impl Answer {
                 let mut members = vec!["\"value\":\"OK\"".to_owned()];
                 members.extend(session.write(known));
                 if let Some(count) = resume {
-                    let max = max.map_or(String::new(), |max| format!(",\"max\":{max}"));
-                    members.push(format!("\"resume\":{{\"received\":{}{max}}}", count.write(known)));
+                    members.push(resume_member(&count.write(known), *max));
                 }
                 format!("\"result\":{{{}}}", members.join(","))
             }
@@ -308,4 +306,14 @@ impl Answer {
         };
         format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},{body}}}")
     }
+}
+
+/// The member `resume`. Every other peer that says how long a message may be says what it keeps, too.
+fn resume_member(received: &impl std::fmt::Display, max: Option<u16>) -> String {
+    let sizes = match max {
+        None => String::new(),
+        Some(max) if max % 2 == 0 => format!(",\"max\":{max}"),
+        Some(max) => format!(",\"max\":{max},\"messages\":{},\"bytes\":{}", max % 64, 4 * u32::from(max)),
+    };
+    format!("\"resume\":{{\"received\":{received}{sizes}}}")
 }
