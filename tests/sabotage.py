@@ -76,7 +76,7 @@ SABOTAGES = {
     "an answer acknowledges one message too many": (RECEIVE, "self.outbox.acknowledge(number).is_err()", "self.outbox.acknowledge(number + u64::from(number < self.outbox.numbered())).is_err()"),
     "an overtaken connect is obeyed": (SERVER, "offers && matches!(call.id", "false && offers && matches!(call.id"),
     "answers survive into the next session": (OUTBOX, "self.numbered = 0;\n        self.forget_answers();", "self.numbered = 0;"),
-    "requests of a lost session are answered in the next": (CLIENT, "self.owed.disown();", ""),
+    "requests of a lost session are answered in the next": (CLIENT, "self.owed.disown(self.role.limits());", ""),
     "acknowledgements wait behind requests": (ENDPOINT, "|| (self.waits()", "|| (false && self.waits()"),
     "the grace timer is not stopped": (SERVER, "self.timers.clear(Timer::Grace);", ""),
     "the wrong end of the sent messages is dropped": (OUTBOX, "self.remove(Place::default()) {", "self.remove(self.log.find(Place::default(), { let (last, mut at) = (self.unsent.index(), 0); move |_| { at += 1; at == last } }).map(|(place, ..)| place).unwrap_or_default()) {"),

@@ -105,13 +105,13 @@ impl<T> Endpoint<T> {
         if client.ping.is_some() {
             return;
         }
-        let rare = client.heartbeat.is_none_or(|interval| interval > TELL_DELAY);
+        let rare = client.heartbeat.is_some_and(|interval| interval > TELL_DELAY);
         if overdue || (half_full && numbered > client.numbered_at_ping) {
             self.send_ping(now, None);
         } else if full {
             // Everything waits for this acknowledgement.
             self.timers.set_earlier(Timer::Ping, now, ASK_DELAY);
-        } else if rare && (!told || self.outbox.messages() > 0) {
+        } else if (!told || self.outbox.messages() > 0) && (rare || !self.timers.is_set(Timer::Ping)) {
             self.timers.set_earlier(Timer::Ping, now, TELL_DELAY);
         }
     }

@@ -103,22 +103,29 @@ impl Owed {
     }
 
     /// Whether another request may be taken in.
+    /// Whether another request may be taken in.
+    #[inline]
     pub(super) fn has_room(&self, limits: &Limits, patience: Patience) -> bool {
-        let behind = |buffer: Buffer| {
-            let bytes = limits.queued_bytes.saturating_add(buffer.bytes).saturating_add(limits.message_bytes);
-            (limits.in_flight.saturating_add(buffer.messages).saturating_add(1), bytes)
-        };
-        let all = self.queued_bytes.saturating_add(self.batch_bytes);
-        let (taken, (messages, bytes)) = match patience {
-            Patience::Normal => (all, (limits.in_flight, limits.queued_bytes)),
-            Patience::Waiting => (all, behind(Buffer::of(limits))),
-            Patience::Resumable(peer) => (self.queued_bytes.max(self.batch_bytes.saturating_sub(reserve_bytes(limits))), behind(peer)),
+        let bytes = self.queued_bytes.saturating_add(self.batch_bytes);
+        match patience {
+            Patience::Normal => self.debts.len() < limits.in_flight && bytes < limits.queued_bytes,
+            Patience::Waiting => self.has_room_behind(limits, bytes, Buffer::of(limits)),
+            Patience::Resumable(peer) => {
+                let bytes = self.queued_bytes.max(self.batch_bytes.saturating_sub(reserve_bytes(limits)));
+                self.has_room_behind(limits, bytes, peer)
+            }
             Patience::Batch => {
                 let most = limits.outbox_messages.max(Buffer::USUAL.messages);
-                (all, (limits.in_flight.saturating_mul(2).saturating_add(most), usize::MAX))
+                self.debts.len() < limits.in_flight.saturating_mul(2).saturating_add(most)
             }
-        };
-        self.debts.len() < messages && taken < bytes
+        }
+    }
+
+    /// Whether there is room behind all that a peer may send before it waits, if so many bytes are here.
+    #[cold]
+    fn has_room_behind(&self, limits: &Limits, bytes: usize, peer: Buffer) -> bool {
+        self.debts.len() <= limits.in_flight.saturating_add(peer.messages)
+            && bytes < limits.queued_bytes.saturating_add(peer.bytes).saturating_add(limits.message_bytes)
     }
 
     /// How much has to be done before there is room by [the limits](Patience::Normal).

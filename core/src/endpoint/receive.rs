@@ -211,9 +211,10 @@ impl<T> Endpoint<T> {
         SessionId::from_text(&json::text_of(params?.session_id()?).ok()?)
     }
 
-    /// A server's request belongs to its transport's session, which it may open. Returns what else becomes of it: another session is named, or there is no room.
+    /// A server's request belongs to its transport's session, which it may open. Or to another that it names, which is returned. Without room for it nothing more is taken
+    /// from the transport.
     #[inline]
-    fn find_session<'f>(&mut self, call: &Call<'_>, elsewhere: Elsewhere) -> Option<Received<'f>> {
+    fn find_session(&mut self, call: &Call<'_>, elsewhere: Elsewhere) -> Option<SessionId> {
         let Role::Server(_) = self.role else { return None };
         if self.life != Life::Open || self.outbox.is_held() {
             return self.identify_by(call, elsewhere);
@@ -223,16 +224,16 @@ impl<T> Endpoint<T> {
     }
 
     #[cold]
-    fn identify_by<'f>(&mut self, call: &Call<'_>, elsewhere: Elsewhere) -> Option<Received<'f>> {
+    fn identify_by(&mut self, call: &Call<'_>, elsewhere: Elsewhere) -> Option<SessionId> {
         if elsewhere == Elsewhere::NotAsked
             && let Some(other) = self.named_session(call.params)
         {
-            return Some(Received::HandOver(other));
+            return Some(other);
         }
         // It came over a transport that nobody asked whether it should be read.
         if self.outbox.is_held() && !(self.is_drained(2) && self.owed.has_room(self.limits(), self.patience())) {
             self.hang_up(Close::BUSY);
-            return Some(Received::Handled);
+            return None;
         }
         self.identify();
         self.mind_sender(call.id.as_ref());
@@ -241,8 +242,11 @@ impl<T> Endpoint<T> {
 
     #[inline]
     fn single_request<'f>(&mut self, now: Instant, call: Call<'f>, bytes: usize, elsewhere: Elsewhere) -> Received<'f> {
-        if let Some(elsewhere) = self.find_session(&call, elsewhere) {
-            return elsewhere;
+        if let Some(other) = self.find_session(&call, elsewhere) {
+            return Received::HandOver(other);
+        }
+        if self.link == Link::Leaving {
+            return Received::Handled;
         }
         self.count(bytes);
         self.accept(now, call, None)
@@ -268,8 +272,11 @@ impl<T> Endpoint<T> {
             Message::Request(call) if !is_session_method(&call.method) => Some(call),
             Message::Request(_) | Message::Response(_) | Message::Invalid { .. } => None,
         });
-        if let Some(elsewhere) = first.and_then(|call| self.find_session(call, elsewhere)) {
-            return elsewhere;
+        if let Some(other) = first.and_then(|call| self.find_session(call, elsewhere)) {
+            return Received::HandOver(other);
+        }
+        if self.link == Link::Leaving {
+            return Received::Handled;
         }
         for member in &members {
             if let Message::Request(call) = member {
