@@ -103,7 +103,13 @@ impl World {
             CallOutcome::Interrupted | CallOutcome::Closed => {
                 self.peer(who).answers.give_up(number);
                 let alive = match who {
-                    Who::Client(client) => self.clients[client].session.is_some_and(|session| self.sessions[session].alive),
+                    Who::Client(client) => {
+                        // A handler may have called after the last message, and what it said is lost with the session.
+                        if self.calm.is_some() {
+                            self.at(self.now + Duration::from_secs(1), Event::Farewell { client });
+                        }
+                        self.clients[client].session.is_some_and(|session| self.sessions[session].alive)
+                    }
                     Who::Session(_) => *outcome == CallOutcome::Interrupted,
                 };
                 if alive {
@@ -226,11 +232,11 @@ impl World {
         }
     }
 
-    /// A last message in the client's last session, so that a gap before it can be seen.
+    /// A last message in the client's last session, so that a gap before it can be seen. A notification: a call might time out before it is sent.
     pub(super) fn farewell(&mut self, client: usize) {
         let peer = &self.clients[client];
         let connected = peer.endpoint.is_attached() && peer.connection.is_some_and(|connection| self.connections[connection].is_up());
-        if connected && peer.farewell != peer.session && self.send(Who::Client(client)).is_ok() {
+        if connected && peer.farewell != peer.session && self.say(Who::Client(client), None, 0).is_ok() {
             self.clients[client].farewell = self.clients[client].session;
         }
         let peer = &self.clients[client];
