@@ -168,8 +168,8 @@ impl<T> Endpoint<T> {
     /// what it is sent.
     ///
     /// While a call of ours is out, or messages of ours wait for room, it is read on all the same: what ends the wait comes from there. With resumption too: a peer
-    /// whose messages are not acknowledged stops by itself, and its pings are still heard. And while it is not known who is there (PROTOCOL 5). Even then no more is taken in than the limits of requests and of the
-    /// outbox together, and the message or batch that crosses the line.
+    /// whose messages are not acknowledged stops by itself, and its pings are still heard. And while it is not known who is there (PROTOCOL 5). Even then no more is taken in than the
+    /// limit of requests and a buffer of the peer's, as large as ours or, with resumption, as it says (PROTOCOL 6), and the message or batch that crosses the line.
     #[must_use]
     pub fn wants_read(&self) -> bool {
         let limits = self.limits();
