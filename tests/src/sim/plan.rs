@@ -75,6 +75,14 @@ impl Plan {
         };
         let clients = rng.between(1, 3) as usize;
         let operations = rng.between(5, 60) as u32;
+        // A server may keep less for each session than clients do that are left as they are. This is not drawn, …
+        let usual = Limits::default();
+        let limits = if operations % 4 == 0 {
+            Limits { outbox_messages: usual.outbox_messages, outbox_bytes: usual.outbox_bytes, ..client.limits.clone() }
+        } else {
+            client.limits.clone()
+        };
+        let client = ClientConfig { limits, ..client };
         Self {
             clients,
             operations,
@@ -86,7 +94,7 @@ impl Plan {
             half_open,
             restarts: if rng.chance(10) { 25 } else { 0 },
             mute: rng.chance(5),
-            // Not drawn: the decisions of a tape stay where they are.
+            // … nor is this: the decisions of a tape stay where they are.
             asks_back: [None, Some(Side::Client), Some(Side::Server)][operations as usize % 3],
             span: ms(rng.between(100, 20_000)),
             server: Arc::new(server),

@@ -254,8 +254,9 @@ impl World {
     }
 
     pub(super) fn check_bounds(&mut self, who: Who) {
-        let limits = &self.plan.server.limits;
-        let in_flight = limits.in_flight + limits.outbox_messages + 1;
+        let (server, client) = (&self.plan.server.limits, &self.plan.client.limits);
+        let (limits, peer) = if let Who::Client(_) = who { (client, server) } else { (server, client) };
+        let in_flight = limits.in_flight + peer.outbox_messages + 1;
         // The reserve for answers, and whatever is in flight when it is used up.
         let most = limits.in_flight + 2 * limits.outbox_messages + in_flight;
         let usage = self.peer(who).endpoint.usage();
