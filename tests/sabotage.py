@@ -20,7 +20,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 # What is built of the copy stays in the copy; that a function is not called any more is no news.
 ENVIRONMENT = {key: value for key, value in os.environ.items() if key != "CARGO_TARGET_DIR"} | {"RUSTFLAGS": "-Awarnings"}
 OUTBOX, SERVER, CLIENT = (f"core/src/endpoint/{name}.rs" for name in ("outbox", "server", "client"))
-RECEIVE, INBOX, ENDPOINT = (f"core/src/endpoint/{name}.rs" for name in ("receive", "inbox", "mod"))
+RECEIVE, INBOX, ENDPOINT, OWED = (f"core/src/endpoint/{name}.rs" for name in ("receive", "inbox", "mod", "owed"))
 
 # What `transmit` writes next, and the same with the messages that no transport has had yet ahead of those that are to be written again.
 NEXT = """let next = if self.withholding { self.find_unmarked() } else { Some(self.replayed) };
@@ -78,6 +78,9 @@ SABOTAGES = {
     "answers survive into the next session": (OUTBOX, "self.numbered = 0;\n        self.forget_answers();", "self.numbered = 0;"),
     "requests of a lost session are answered in the next": (CLIENT, "self.owed.disown(self.role.limits());", ""),
     "acknowledgements wait behind requests": (ENDPOINT, "|| (self.waits()", "|| (false && self.waits()"),
+    "there is no reserve for answers": (ENDPOINT, "&& (self.outbox.has_written_all() ||", "&& false && (self.outbox.has_written_all() ||"),
+    "a side with too much acknowledges all of it": (INBOX, "if excess.messages == 0 && excess.bytes == 0 {", "if excess.messages < usize::MAX {"),
+    "what a lost session has left keeps its room": (OWED, "while (self.debts.len() > limits.in_flight ||", "while false && (self.debts.len() > limits.in_flight ||"),
     "the grace timer is not stopped": (SERVER, "self.timers.clear(Timer::Grace);", ""),
     "the wrong end of the sent messages is dropped": (OUTBOX, "self.remove(Place::default()) {", "self.remove(self.log.find(Place::default(), { let (last, mut at) = (self.unsent.index(), 0); move |_| { at += 1; at == last } }).map(|(place, ..)| place).unwrap_or_default()) {"),
 }
@@ -101,7 +104,7 @@ def compile_only(copy):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--schedules", type=int, default=100_000)
+    parser.add_argument("--schedules", type=int, default=200_000)
     parser.add_argument("--check", action="store_true")
     parser.add_argument("names", nargs="*")
     arguments = parser.parse_args()
