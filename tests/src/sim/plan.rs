@@ -77,7 +77,7 @@ impl Plan {
         let operations = rng.between(5, 60) as u32;
         // A server may keep less for each session than clients do that are left as they are. This is not drawn, …
         let usual = Limits::default();
-        let limits = if operations % 4 == 0 {
+        let limits = if operations.is_multiple_of(4) {
             Limits { outbox_messages: usual.outbox_messages, outbox_bytes: usual.outbox_bytes, ..client.limits.clone() }
         } else {
             client.limits.clone()
