@@ -22,7 +22,7 @@ const CLOSING: Duration = Duration::from_secs(3);
 
 /// The way from a session's handles to its task.
 ///
-/// What goes to the peer keeps its order; what concerns the session itself goes past it, so that a full buffer blocks no reconnection.
+/// What goes to the peer keeps its order, but for answers behind what has no room; what concerns the session itself goes past it, so that a full buffer blocks no reconnection.
 ///
 /// The task, which looks here for each message, takes the lock only when somebody has been here.
 pub(crate) struct Mailbox {
