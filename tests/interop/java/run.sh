@@ -9,7 +9,9 @@
 set -eu
 cd "$(dirname "$0")"
 
-JAVA_FLAGS="-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+# A server that is killed leaves its folders behind.
+mkdir -p target/tmp
+JAVA_FLAGS="-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Djava.io.tmpdir=target/tmp"
 
 maven() {
   mvn --batch-mode --no-transfer-progress "$@"

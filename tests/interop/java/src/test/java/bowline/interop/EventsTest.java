@@ -65,8 +65,7 @@ class EventsTest {
         TestClient client = TestClient.withSession(kind, proxy.port())) {
       proxy.cut();
 
-      client.events().await(Events.RECONNECTING);
-      client.events().await(Events.RECONNECTED_SAME);
+      client.events().await(Events.RECONNECTING, Events.RECONNECTED_SAME);
     }
   }
 
@@ -79,8 +78,7 @@ class EventsTest {
 
       proxy.goOffline();
 
-      client.events().await(Events.RECONNECTING);
-      client.events().await(Events.DISCONNECTED);
+      client.events().await(Events.RECONNECTING, Events.DISCONNECTED);
     }
   }
 

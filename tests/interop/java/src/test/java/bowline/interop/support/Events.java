@@ -4,7 +4,9 @@ import static org.junit.jupiter.api.Assertions.fail;
 
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Set;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
@@ -22,19 +24,22 @@ public final class Events implements JsonRpcWSConnectionListener {
   private final BlockingQueue<String> queue = new LinkedBlockingQueue<>();
 
   /**
-   * Waits for an event and forgets those before it. The client tells some of them twice: a cut is
-   * noticed by its channel and by its heartbeat.
+   * Waits for these events, in whatever order: the client tells each on a thread of a pool, and of
+   * two at once the second may come first. Other events are forgotten, and repetitions: a cut is
+   * noticed by the client's channel and by its heartbeat.
    */
-  public void await(String wanted) {
+  public void await(String... wanted) {
+    Set<String> missing = new LinkedHashSet<>(List.of(wanted));
     List<String> seen = new ArrayList<>();
     long end = System.nanoTime() + Within.LIMIT.toNanos();
-    for (String event = next(end); event != null; event = next(end)) {
-      if (event.equals(wanted)) {
-        return;
+    while (!missing.isEmpty()) {
+      String event = next(end);
+      if (event == null) {
+        fail("no event " + missing + " within " + Within.LIMIT + ", only " + seen);
       }
+      missing.remove(event);
       seen.add(event);
     }
-    fail("no event \"" + wanted + "\" within " + Within.LIMIT + ", only " + seen);
   }
 
   /** Watches for a while that an event does not come. */
