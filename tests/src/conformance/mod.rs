@@ -203,6 +203,7 @@ list! { $
         calls_and_notifications_go_both_ways: "a server and a client talk",
         long_messages_go_both_ways: "messages longer than any buffer arrive",
         nothing_is_lost_repeated_or_reordered_over_cuts: "sessions survive a network that cuts connections at any byte",
+        two_sides_that_are_full_serve_each_other: "two sides that call each other, more often at once than either takes, are both served, over cuts too",
         a_network_that_says_nothing_is_found: "the heartbeat notices a connection that carries nothing any more",
         a_call_that_is_not_answered_times_out: "the time limit of a call ends it",
         a_server_that_does_not_answer_times_out: "the time limit of a connection attempt ends it",

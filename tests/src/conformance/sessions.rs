@@ -4,8 +4,8 @@ use super::Outcome;
 use crate::sockets::storm::{Cuts, Plan, storm};
 use crate::sockets::{BadServer, Fate, Over, Proxy, Rig, until};
 use bowline::{
-    CallError, CloseReason, ConnectError, ConnectionEvent, Context, ErrorObject, HandlerError, PathOptions, Router, Runtime, ServerHandle,
-    SessionKept,
+    CallError, CloseReason, ConnectError, ConnectionEvent, Context, ErrorObject, HandlerError, Limits, PathOptions, Router, Runtime,
+    ServerHandle, SessionKept,
 };
 use futures_util::future::{pending, try_join_all};
 use std::error::Error;
@@ -69,6 +69,26 @@ pub(super) async fn nothing_is_lost_repeated_or_reordered_over_cuts(runtime: imp
         }
     }
     Ok(())
+}
+
+pub(super) async fn two_sides_that_are_full_serve_each_other(runtime: impl Runtime) -> Outcome {
+    let limits = Limits { in_flight: 16, outbox_messages: 16, ..Limits::default() };
+    let echo = || Router::new().method("echo", async |number: u64| Ok::<_, ErrorObject>(number));
+    let (open, opened) = async_channel::unbounded();
+    let router = echo().on_open(move |session| drop(open.try_send(session.clone())));
+    let (address, _server) =
+        runtime.serve(runtime.server().path_with("/", PathOptions::new().limits(limits.clone()), router).bind("127.0.0.1:0").await?);
+    // The first connections break while both have more to say than the other takes.
+    let proxy = Proxy::with_fates(address, |number| {
+        let at = (number < 10).then_some(3000 + 200 * number);
+        if number % 2 == 0 { Fate { to_server: at, to_client: None } } else { Fate { to_server: None, to_client: at } }
+    })?;
+    let client = runtime.client(&proxy.url("/")).limits(limits).service(echo()).connect().await?;
+    let sessions = [client.session().clone(), opened.recv().await?];
+    let calls = sessions.iter().flat_map(|session| (0..300_u64).map(|number| session.call::<u64>("echo", number)));
+    let answers = try_join_all(calls).await?;
+    expect(answers.into_iter().eq((0..300).chain(0..300)), "an answer is another's")?;
+    expect(proxy.cuts() == 10, &format!("{} cuts", proxy.cuts()))
 }
 
 pub(super) async fn a_network_that_says_nothing_is_found(runtime: impl Runtime) -> Outcome {
