@@ -1,8 +1,9 @@
 //! A server, and a client that does what it should not.
 
 use crate::rows::{Bound, FromClient, Gets, SESSION};
-use bowline::{Context, Dialect, ErrorObject, Json, PathOptions, Router, Runtime, ServerLimits};
+use bowline::{Context, Dialect, ErrorObject, Json, Limits, PathOptions, Router, Runtime, ServerLimits};
 use bowline_tests::sockets::{PATIENCE, Peer, Rig, until};
+use futures_util::future::pending;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::io::{Read, Write};
@@ -54,6 +55,8 @@ pub(crate) async fn check(runtime: &impl Runtime, input: &FromClient, gets: Gets
                 Bound::Sessions => limits.max_sessions = 1,
                 Bound::Silence => limits.silence_timeout = Duration::from_millis(20),
                 Bound::Guesses => (limits.failed_connects, limits.failed_connects_per_second) = (1, 1),
+                // Those of its path.
+                Bound::Requests => {}
             }
             one_more(serve(runtime, limits.clone()).await, *bound, gets).await;
         }
@@ -74,6 +77,9 @@ async fn serve(runtime: &impl Runtime, limits: ServerLimits) -> SocketAddr {
     };
     let server = runtime.server().path("/", router()).path("/second", router());
     let server = server.path_with("/strict", PathOptions::new().dialect(Dialect::Strict), router());
+    let few = Limits { in_flight: 1, outbox_messages: 1, ..Limits::default() };
+    let never = Router::new().method("never", |(): ()| pending::<Result<(), ErrorObject>>());
+    let server = server.path_with("/busy", PathOptions::new().limits(few), never);
     runtime.serve(server.limits(limits).bind("127.0.0.1:0").await.unwrap()).0
 }
 
@@ -228,7 +234,10 @@ async fn one_more(address: SocketAddr, bound: Bound, gets: Gets) {
             assert!(closed.reason.as_str().contains(reason), "{closed:?}");
             works(&mut first);
         }
-        (Bound::Handshakes | Bound::Transports | Bound::Sessions | Bound::Silence | Bound::Guesses, _) => panic!("no such thing"),
+        (Bound::Requests, Gets::Closed(code, reason)) => one_more_request(address, (code, reason)),
+        (Bound::Handshakes | Bound::Transports | Bound::Sessions | Bound::Silence | Bound::Guesses | Bound::Requests, _) => {
+            panic!("no such thing")
+        }
     }
 }
 
@@ -247,4 +256,25 @@ async fn one_more_handshake(address: SocketAddr, status: u16) {
     }
     // The places are free when the server has seen those connections end.
     until(|| Peer::handshake(address, "/", &[]).map_or(0, |(head, _)| head.status) == 101).await;
+}
+
+fn one_more_request(address: SocketAddr, wanted: (u16, &str)) {
+    let mut first = Peer::connect(address, "/busy");
+    let session = first.greet();
+    first.request("never", &json!({}));
+    let (send, ends) = mpsc::channel();
+    let watch = |mut peer: Peer| {
+        let send = send.clone();
+        thread::spawn(move || send.send(peer.closed()));
+    };
+    watch(first);
+    // Each is taken in, and then the one before it is closed, or is one too many itself.
+    let refused = (0..40).find_map(|n| {
+        let mut peer = Peer::connect(address, "/busy");
+        peer.text(&json!({ "jsonrpc": "2.0", "id": 100 + n, "method": "never", "params": { "sessionId": session } }).to_string());
+        watch(peer);
+        ends.recv_timeout(PATIENCE).unwrap().filter(|(code, _)| *code == wanted.0)
+    });
+    assert_eq!(refused, Some((wanted.0, wanted.1.to_owned())));
+    is_there(address, "/busy", &session);
 }

@@ -62,6 +62,7 @@ pub(crate) enum Bound {
     Silence,
     /// Sessions that an address may guess.
     Guesses,
+    Requests,
 }
 
 /// What it gets.
@@ -514,6 +515,13 @@ fn bounds() -> Vec<Row> {
         row("one_session_too_many", "a session more than there may be", Bound::Sessions, Gets::Closed(1013, ""), HANDSHAKE),
         row("silence", "a transport without a session that says nothing", Bound::Silence, Gets::Closed(1008, ""), HANDSHAKE),
         row("one_guess_too_many", "more unknown sessions than one address may name", Bound::Guesses, Gets::Closed(1008, ""), METHODS),
+        row(
+            "one_request_too_many",
+            "requests that name a session over one new transport after the other, more than it has room for",
+            Bound::Requests,
+            Gets::Closed(1013, "Too many requests in flight"),
+            HANDSHAKE,
+        ),
     ]
 }
 
