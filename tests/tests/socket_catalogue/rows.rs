@@ -485,6 +485,12 @@ fn heads() -> Vec<Row> {
         row("a_tls_hello", "a TLS handshake", "\u{16}\u{3}\u{1}\u{2}\u{0}\u{1}\u{0}\u{1}\r\n\r\n".into(), 400),
         row("a_page", "`GET /` without an upgrade", head(GET, "Host: x\r\n"), 426),
         row("a_form", "`POST /`", head("POST / HTTP/1.1", "Host: x\r\n"), 405),
+        row(
+            "a_file",
+            "`POST /` with 8 MiB, which it may send to their end",
+            head("POST / HTTP/1.1", &format!("Host: x\r\nContent-Length: {}\r\n", 8 << 20)) + &"x".repeat(8 << 20),
+            405,
+        ),
         row("another_path", "a path that is not served", head("GET /other HTTP/1.1", &good), 404),
         row(
             "a_page_of_elsewhere",

@@ -12,7 +12,7 @@ use crate::runtime::{BoxStream, Runtime, timeout};
 use crate::session::Attributes;
 use crate::task::{Arrival, SessionTask};
 use crate::tls::ServerTls;
-use crate::transport::{Side, TransportInfo, TransportKind, WebSocket, close_in_background};
+use crate::transport::{Side, TransportInfo, TransportKind, WebSocket, close_in_background, linger};
 use bowline_core::Close;
 use futures_util::future::FutureExt;
 use futures_util::io::{AsyncReadExt, AsyncWriteExt};
@@ -147,7 +147,11 @@ async fn upgrade<R: Runtime>(serving: &Serving<R>, connection: Connection) -> Op
 async fn upgrade_http<R: Runtime>(serving: &Serving<R>, stream: &mut BoxStream, caller: &Caller, until: Instant) -> Option<Upgraded> {
     let peer = caller.peer;
     match timeout(serving.runtime.timer(until), shake_hands(serving, stream, caller)).await {
-        Some(Ok(upgraded)) => upgraded,
+        Some(Ok(Some(upgraded))) => Some(upgraded),
+        Some(Ok(None)) => {
+            linger(&serving.runtime, stream).await;
+            None
+        }
         Some(Err(error)) => {
             tracing::debug!(?peer, %error, "a handshake failed");
             None
@@ -162,6 +166,7 @@ async fn upgrade_http<R: Runtime>(serving: &Serving<R>, stream: &mut BoxStream, 
     }
 }
 
+/// `None` after a refusal that was said.
 async fn shake_hands<R: Runtime>(serving: &Serving<R>, stream: &mut BoxStream, caller: &Caller) -> io::Result<Option<Upgraded>> {
     let refusal = match read_head(stream, serving.limits.max_head_bytes, caller).await? {
         Ok((head, unread)) => match admit(serving, &head) {

@@ -1,10 +1,12 @@
 use super::websocket::WebSocket;
 use crate::clock;
-use crate::runtime::{Runtime, timeout};
+use crate::runtime::{BoxStream, Runtime, timeout};
 use bowline_core::Close;
+use futures_io::AsyncRead;
 use std::future::poll_fn;
 use std::io;
-use std::task::{Poll, ready};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 /// How long a closed connection may take to go: Kurento's Java client answers no Close frame (PROTOCOL 4).
@@ -21,21 +23,30 @@ pub(crate) fn close_in_background<R: Runtime>(runtime: &R, mut transport: WebSoc
 
 /// Writes what `transport` still has to write, and lets it go.
 pub(crate) fn finish_in_background<R: Runtime>(runtime: &R, mut transport: WebSocket) {
-    let timer = runtime.timer(clock::to_std(clock::now() + LINGER));
+    let timer = runtime.timer(clock::std_after(LINGER));
     runtime.spawn(async move {
         let _ = timeout(timer, finish(&mut transport)).await;
     });
 }
 
+/// Lets a connection go that is closed in our direction.
+pub(crate) async fn linger<R: Runtime>(runtime: &R, stream: &mut BoxStream) {
+    let timer = runtime.timer(clock::std_after(LINGER));
+    let _ = timeout(timer, discard(|cx, buf| Pin::new(&mut *stream).poll_read(cx, buf))).await;
+}
+
 async fn finish(transport: &mut WebSocket) -> io::Result<()> {
     poll_fn(|cx| transport.poll_flush(cx)).await?;
     poll_fn(|cx| transport.poll_shutdown(cx)).await?;
-    // What the peer sends meanwhile has to be taken: closing a socket with unread bytes resets it, and the peer might
-    // never see the Close frame.
+    discard(|cx, buf| transport.poll_discard(cx, buf)).await
+}
+
+/// Takes what the peer still sends: closing a socket with unread bytes resets it, and the peer might never see what was said last.
+async fn discard(mut read: impl FnMut(&mut Context<'_>, &mut [u8]) -> Poll<io::Result<usize>>) -> io::Result<()> {
     let mut scratch = [0; 1024];
     poll_fn(|cx| {
         for _ in 0..DISCARDS {
-            if ready!(transport.poll_discard(cx, &mut scratch))? == 0 {
+            if ready!(read(cx, &mut scratch))? == 0 {
                 return Poll::Ready(Ok(()));
             }
         }
@@ -50,10 +61,10 @@ async fn finish(transport: &mut WebSocket) -> io::Result<()> {
 mod tests {
     use super::*;
     use crate::transport::{Side, TransportInfo, TransportKind};
-    use futures_io::{AsyncRead, AsyncWrite};
+    use futures_io::AsyncWrite;
     use std::future::Future;
-    use std::pin::{Pin, pin};
-    use std::task::{Context, Waker};
+    use std::pin::pin;
+    use std::task::Waker;
 
     /// A peer that sends without end.
     struct Endless;

@@ -4,6 +4,6 @@ mod outgoing;
 mod scratch;
 mod websocket;
 
-pub(crate) use closing::{close_in_background, finish_in_background};
+pub(crate) use closing::{close_in_background, finish_in_background, linger};
 pub use info::{TransportInfo, TransportKind};
 pub(crate) use websocket::{Incoming, Input, Side, WebSocket};
