@@ -131,6 +131,38 @@ async fn who_keeps_the_most_is_let_go_when_all_together_keep_too_much(runtime: i
     assert_eq!(handle.session_count(), 1);
 }
 
+/// Each `connect` has all sent again that its session keeps.
+async fn who_goes_from_session_to_session_and_reads_nothing_is_sent_away(runtime: impl Runtime) {
+    let router = Router::new().method("long", async |length: usize| Ok::<_, ErrorObject>("x".repeat(length)));
+    let (address, _server) = runtime.serve(runtime.server().path("/", router).bind("127.0.0.1:0").await.unwrap());
+    let keeping = || {
+        let mut peer = Peer::connect(address, "/");
+        let answer = peer.call("connect", &json!({ "resume": { "received": 0 } }));
+        (0..4).for_each(|_| drop(peer.call("long", &json!({ "value": 60_000 }))));
+        (peer, answer["result"]["sessionId"].as_str().unwrap().to_owned())
+    };
+    let ((_first, a), (mut peer, b)) = (keeping(), keeping());
+    let sessions = [a, b];
+    let connect = |n: usize| {
+        let params = json!({ "sessionId": sessions[n % 2], "resume": { "received": 0 } });
+        Message::text(json!({ "jsonrpc": "2.0", "id": 1000 + n, "method": "connect", "params": params }).to_string())
+    };
+    // All of them would be sent 144 MB.
+    let _ = (0..600).all(|n| peer.message(connect(n)));
+    let mut bytes = 0;
+    let close = loop {
+        match peer.message_in() {
+            Message::Text(text) => bytes += text.len(),
+            Message::Close(close) => break close.unwrap(),
+            Message::Binary(_) | Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}
+        }
+    };
+    assert_eq!((u16::from(close.code), close.reason.as_str()), (1013, "Too much is unread for another session"));
+    // What the system keeps on the way is a part of it.
+    assert!(bytes < 30_000_000, "{bytes}");
+    assert_eq!(Peer::connect(address, "/").resume(&sessions[0])["result"]["value"], "reconnection successful");
+}
+
 async fn errors_of_accept_do_not_end_the_server(runtime: impl Runtime) {
     // Without file descriptors, at first.
     let failures = Arc::new(AtomicUsize::new(4));
@@ -176,6 +208,7 @@ async fn a_bound_of_zero_is_refused(runtime: impl Runtime) {
 }
 
 bowline_tests::both![
+    who_goes_from_session_to_session_and_reads_nothing_is_sent_away,
     an_address_that_guesses_is_shut_out,
     who_keeps_the_most_is_let_go_when_all_together_keep_too_much,
     errors_of_accept_do_not_end_the_server,

@@ -2,8 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "in a test a panic is the failure")]
 
 use async_channel::{Receiver, unbounded};
-use bowline::{ErrorObject, Router, Runtime, Server, ServerHandle, Session, ShutdownReport};
+use bowline::{Context, ErrorObject, HandlerError, Limits, PathOptions, Router, Runtime, Server, ServerHandle, Session, ShutdownReport};
 use bowline_tests::sockets::{Peer, Rig, Watched, soon, until};
+use futures_util::future::join;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
@@ -159,8 +160,15 @@ async fn an_answer_is_written_to_its_end_within_the_grace(runtime: impl Runtime)
 }
 
 /// The peer takes nothing, and nobody waits for it until the grace is over, which may be long.
-async fn a_peer_that_takes_nothing_is_not_waited_for(runtime: impl Runtime) {
-    let rest = Rest::start(&runtime).await;
+async fn a_peer_that_takes_nothing_is_not_waited_for<R: Runtime>(runtime: R) {
+    // It takes ten seconds, both at once.
+    let (reading, acknowledging) = join(soon(a_peer_that_reads_nothing(&runtime)), soon(a_peer_that_acknowledges_nothing(&runtime))).await;
+    assert_eq!((reading.requests_finished, reading.requests_abandoned, reading.tasks_left), (2, 1, 0), "{reading:?}");
+    assert_eq!((acknowledging.requests_abandoned, acknowledging.tasks_left), (1, 0), "{acknowledging:?}");
+}
+
+async fn a_peer_that_reads_nothing<R: Runtime>(runtime: &R) -> ShutdownReport {
+    let rest = Rest::start(runtime).await;
     let mut peer = Peer::connect(rest.address, "/");
     peer.greet();
     // One fills what the system takes, the other what the session keeps.
@@ -171,8 +179,23 @@ async fn a_peer_that_takes_nothing_is_not_waited_for(runtime: impl Runtime) {
     rest.gate.update(|open| *open = true);
     // There is no room for its answer.
     peer.request("echo", &json!({ "value": "late" }));
-    let report = soon(stopping).await;
-    assert_eq!((report.requests_finished, report.requests_abandoned, report.tasks_left), (2, 1, 0), "{report:?}");
+    stopping.await
+}
+
+/// There is no room for what its request's handler has said, nor for the answer behind that.
+async fn a_peer_that_acknowledges_nothing<R: Runtime>(runtime: &R) -> ShutdownReport {
+    let noisy = async |(): (), context: Context| {
+        (0..3).try_for_each(|_| context.session().try_notify("news", ()))?;
+        Ok::<_, HandlerError>(())
+    };
+    let limits = Limits { outbox_messages: 1, ..Limits::default() };
+    let server = runtime.server().path_with("/", PathOptions::new().limits(limits), Router::new().method_with("noisy", noisy));
+    let (address, handle) = runtime.serve(server.bind("127.0.0.1:0").await.unwrap());
+    let mut peer = Peer::connect(address, "/");
+    peer.call("connect", &json!({ "resume": { "received": 0 } }));
+    peer.request("noisy", &json!(null));
+    peer.call("ping", &json!({}));
+    handle.shutdown(Duration::MAX).await
 }
 
 /// From a thread that no runtime knows of.

@@ -13,6 +13,8 @@ pub(crate) struct CallTag(Arc<Slot>);
 /// Where it is said that nobody waits for a call any more.
 pub(super) trait Forget {
     fn forget(&self, call: CallId);
+    /// It has not been sent, as far as its caller knows.
+    fn forget_unsent(&self);
 }
 
 /// The caller's end. Dropped, the call is forgotten: an answer that comes later is ignored.
@@ -86,9 +88,15 @@ impl Drop for CallTag {
 pub(crate) struct CallWatcher(Arc<Slot>);
 
 impl CallWatcher {
-    pub(crate) fn sent_as(&self, sent: CallId) {
-        if let State::Waiting { id, .. } = &mut *self.0.lock() {
-            *id = Some(sent);
+    /// Returns whether the caller still waits. One that has given up in this moment knew of nothing to take back.
+    pub(crate) fn sent_as(&self, sent: CallId) -> bool {
+        match &mut *self.0.lock() {
+            State::Waiting { id, .. } => {
+                *id = Some(sent);
+                true
+            }
+            State::Settled(_) => true,
+            State::Over => false,
         }
     }
 }
@@ -116,8 +124,10 @@ impl<F: Forget> Future for PendingCall<'_, F> {
 impl<F: Forget> Drop for PendingCall<'_, F> {
     fn drop(&mut self) {
         let before = std::mem::replace(&mut *self.slot.lock(), State::Over);
-        if let State::Waiting { id: Some(id), .. } = before {
-            self.task.forget(id);
+        match before {
+            State::Waiting { id: Some(id), .. } => self.task.forget(id),
+            State::Waiting { id: None, .. } => self.task.forget_unsent(),
+            State::Settled(_) | State::Over => {}
         }
     }
 }

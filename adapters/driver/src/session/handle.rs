@@ -207,8 +207,9 @@ impl Session {
 
     /// Notifies the peer, waiting for room while the session's buffer is full. Kurento: `Session.sendNotification`.
     ///
-    /// Notifications and calls of one session arrive in the order in which they were made, and before the answer of the handler through whose handle
-    /// ([`Context::session`](crate::Context::session), [`Transaction::session`](crate::Transaction::session)) they were. While the buffer is full, other answers go past them.
+    /// Notifications and calls of one session arrive in the order in which they were made. Those that a handler has made through its own handle
+    /// ([`Context::session`](crate::Context::session), [`Transaction::session`](crate::Transaction::session)) arrive before its answer, if the future that this returns was ready when it answered.
+    /// While the buffer is full, other answers go past them.
     ///
     /// # Errors
     ///

@@ -1,4 +1,5 @@
 mod post;
+mod state;
 
 pub(crate) use post::{HandOver, Ordered, Urgent, Wishes};
 
@@ -6,6 +7,7 @@ use super::call::Forget;
 use crate::clock;
 use crate::owed::AnswerSlot;
 use bowline_core::{CallId, CallOutcome, CloseReason, Instant, Outcome, Responder};
+use state::{Life, State, Waiter};
 use std::collections::VecDeque;
 use std::mem;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,10 +15,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-/// Calls and notifications that may wait for the session's task. Answers are bounded by the requests in flight.
-const POSTS: usize = 256;
-/// Bytes of them; the one that crosses the line is still taken. They stand before the endpoint, which does not count them.
-const POST_BYTES: usize = 64 * 1024;
 /// How long a session that is to be closed goes on for the sake of what was posted before, with a peer that takes nothing.
 const CLOSING: Duration = Duration::from_secs(3);
 
@@ -45,98 +43,6 @@ pub(crate) enum PostError {
 #[derive(Default)]
 pub(crate) struct Ticket(Option<u64>);
 
-#[derive(Default)]
-struct State {
-    wishes: Wishes,
-    urgent: VecDeque<Urgent>,
-    ordered: VecDeque<Ordered>,
-    /// How many of `ordered` are posts.
-    posts: usize,
-    /// The bytes of those.
-    post_bytes: usize,
-    /// Posts for which there is no room yet, and who waits with them: in the order of their tickets.
-    waiting: VecDeque<Waiter>,
-    next_ticket: u64,
-    /// The posts of the tickets from this one on were not taken: it closed first.
-    refused_from: Option<u64>,
-    /// No later than the first deadline among `ordered`, `waiting` and `closing`.
-    deadline: Option<Instant>,
-    /// To be closed with this, after `ordered`, but no later than then.
-    closing: Option<(CloseReason, Instant)>,
-    life: Life,
-    /// Wakes the task.
-    task: Option<Waker>,
-}
-
-struct Waiter {
-    ticket: u64,
-    post: Ordered,
-    waker: Waker,
-    deadline: Option<Instant>,
-}
-
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
-enum Life {
-    #[default]
-    Open,
-    /// Nothing is taken any more but answers.
-    Closing,
-    /// The task has to end without a word.
-    Killed,
-    /// The task has ended.
-    Closed,
-}
-
-impl State {
-    fn has_room(&self) -> bool {
-        self.posts < POSTS && self.post_bytes < POST_BYTES
-    }
-
-    /// Posts what waits longest, if there is room: here and not when its sender runs, or another sender might overtake it.
-    fn grant(&mut self) -> Option<Waker> {
-        if !self.has_room() {
-            return None;
-        }
-        let waiter = self.waiting.pop_front()?;
-        self.push(waiter.post);
-        Some(waiter.waker)
-    }
-
-    /// Nobody who waits will have room any more.
-    fn refuse_waiting(&mut self) -> VecDeque<Waiter> {
-        let first = self.waiting.front().map_or(self.next_ticket, |waiter| waiter.ticket);
-        self.refused_from.get_or_insert(first);
-        mem::take(&mut self.waiting)
-    }
-
-    fn note_deadline(&mut self, deadline: Option<Instant>) {
-        self.deadline = match (self.deadline, deadline) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, b) => a.or(b),
-        };
-    }
-
-    fn push(&mut self, post: Ordered) {
-        if let Ordered::Call { deadline, .. } = &post {
-            self.note_deadline(Some(*deadline));
-        }
-        self.posts += 1;
-        self.post_bytes += post.bytes();
-        self.ordered.push_back(post);
-    }
-
-    /// Whether there is an answer that goes ahead of the posts.
-    fn has_answer_ahead(&self) -> bool {
-        let mut said = Vec::new();
-        self.posts < self.ordered.len() && self.ordered.iter().any(|next| next.is_answer_ahead(&mut said))
-    }
-
-    fn is_quiet(&self) -> bool {
-        let Wishes { disconnect, reconnect, grace, heartbeat, wind_up } = &self.wishes;
-        self.urgent.is_empty() && !disconnect && !reconnect && !wind_up && grace.is_none() && heartbeat.is_none()
-    }
-}
-
 fn wake(waker: Option<Waker>) {
     if let Some(waker) = waker {
         waker.wake();
@@ -147,6 +53,13 @@ fn wake(waker: Option<Waker>) {
 impl Forget for Mailbox {
     fn forget(&self, call: CallId) {
         self.tell(|state| state.urgent.push_back(Urgent::Forget(call)));
+    }
+
+    fn forget_unsent(&self) {
+        let mut taken = Default::default();
+        self.tell(|state| taken = state.take_calls(|_, tag| !tag.is_wanted()));
+        let (_given_up, wakers) = taken;
+        wakers.into_iter().for_each(Waker::wake);
     }
 }
 
@@ -399,6 +312,19 @@ impl Mailbox {
         Vec::from(ahead)
     }
 
+    /// Tells of the answers that wait behind what their own handlers have said.
+    pub(crate) fn with_answers(&self, mut tell: impl FnMut(&Responder)) {
+        let state = self.lock();
+        if state.answers() > 0 {
+            state.ordered.iter().filter_map(Ordered::responder).for_each(|responder| tell(responder));
+        }
+    }
+
+    /// How many answers wait.
+    pub(crate) fn answers(&self) -> usize {
+        self.lock().answers()
+    }
+
     /// Puts back what the endpoint did not take.
     pub(crate) fn put_back(&self, post: Ordered) {
         let mut state = self.lock();
@@ -421,29 +347,11 @@ impl Mailbox {
 
     /// Ends the calls that waited too long to be sent, and wakes the senders that waited too long for room.
     pub(crate) fn expire(&self, now: Instant) {
-        let mut late = Vec::new();
-        let mut wakers = Vec::new();
         let mut state = self.lock();
         state.deadline = state.closing.map(|(_, until)| until).filter(|until| *until > now);
-        for post in mem::take(&mut state.ordered) {
-            let bytes = post.bytes();
-            match post {
-                Ordered::Call { deadline, tag, .. } if deadline <= now => {
-                    state.post_bytes -= bytes;
-                    late.push(tag);
-                }
-                Ordered::Call { deadline, .. } => {
-                    state.note_deadline(Some(deadline));
-                    state.ordered.push_back(post);
-                }
-                Ordered::Notify { .. } | Ordered::Answer { .. } => state.ordered.push_back(post),
-            }
-        }
-        // Only now, or who waits would overtake what is still to be looked at.
-        state.posts -= late.len();
-        for _ in &late {
-            wakers.extend(state.grant());
-        }
+        let (late, mut wakers) = state.take_calls(|deadline, _| deadline <= now);
+        let next = state.ordered.iter().filter_map(Ordered::deadline).min();
+        state.note_deadline(next);
         let mut first = None;
         for waiter in &mut state.waiting {
             if waiter.deadline.is_some_and(|until| until <= now) {

@@ -37,6 +37,9 @@ impl<R: Runtime> SessionTask<R> {
             any = true;
             self.post(now, answer);
         }
+        // Those that have to wait are given, and the next requests may start: what they say may be what makes room.
+        let (session, endpoint) = (&self.session, &mut self.endpoint);
+        session.shared.mailbox.with_answers(|responder| endpoint.defer(now, responder));
         if let Some(reason) = self.mailbox().take_closing(now, self.endpoint.is_attached()) {
             any = true;
             self.abandon();
@@ -90,7 +93,8 @@ impl<R: Runtime> SessionTask<R> {
                 }
                 let watcher = tag.watcher();
                 match self.endpoint.call(now, Call { method: &method, params: params.as_ref(), deadline: Some(deadline), tag }) {
-                    Ok(id) => watcher.sent_as(id),
+                    Ok(id) if watcher.sent_as(id) => {}
+                    Ok(id) => self.endpoint.forget(id),
                     Err((SendError::Full, tag)) => {
                         self.mailbox().put_back(Ordered::Call { by, method, params, deadline, tag });
                         return false;

@@ -19,6 +19,8 @@ const READS: usize = 16;
 const LITTLE: usize = 8 * 1024;
 /// All transports of one address have named too many sessions that do not exist (RFC 6455 section 7.4.1: "policy violation").
 const GUESSING: Close = Close { code: 1008, reason: "Too many unknown sessions from this address" };
+/// A transport takes too little to go on to another session ("try again later").
+const UNREAD: Close = Close { code: 1013, reason: "Too much is unread for another session" };
 
 /// How much of what was there has been read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,7 +128,9 @@ impl<R: Runtime> SessionTask<R> {
             Received::Handled => return self.mirror(),
             Received::Request(request) => self.serve(cx, now, request),
             Received::HandOver(id) => {
-                if self.hand_over(&id, frame, behind) {
+                if !self.has_said_all() {
+                    self.endpoint.handle_refused(now, UNREAD);
+                } else if self.hand_over(&id, frame, behind) {
                     self.endpoint.handle_detached(now);
                 } else if self.is_guessing(now) {
                     self.metrics.limit_hit(Limit::FailedConnects);
@@ -147,6 +151,15 @@ impl<R: Runtime> SessionTask<R> {
         self.drain(cx, now);
     }
 
+    /// Whether the transport takes what this session has to say to the end: all that goes before what the next one says. Without that one who swings between sessions, and
+    /// reads nothing, would make the transport keep what is resumed each time.
+    fn has_said_all(&mut self) -> bool {
+        if let Some(transport) = &mut self.transport {
+            fill(&mut self.endpoint, transport);
+        }
+        !self.endpoint.wants_write()
+    }
+
     /// Whether the peer's address names too many sessions that do not exist. This was one.
     fn is_guessing(&self, now: Instant) -> bool {
         let (Role::Server(side), Some(transport)) = (&self.role, &self.transport) else { return false };
@@ -161,8 +174,6 @@ impl<R: Runtime> SessionTask<R> {
         };
         let Some(target) = target.filter(|target| !Arc::ptr_eq(target, &self.session.shared)) else { return false };
         let Some(mut transport) = self.transport.take() else { return false };
-        // What this endpoint has answered so far goes first.
-        drain_transmit(&mut self.endpoint, &mut transport);
         if !behind.is_empty() {
             transport.set_unread(behind.to_vec());
         }

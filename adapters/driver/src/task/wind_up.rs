@@ -63,15 +63,18 @@ impl<R: Runtime> SessionTask<R> {
 
     /// Closes a session in which nothing is in flight any more, and nothing on its way to a peer that takes it. Returns whether it does so now.
     pub(super) fn close_when_done(&mut self, now: Instant) -> bool {
+        let given = if self.winding_up.is_some() { self.mailbox().answers() } else { 0 };
         let Some(winding_up @ WindingUp { told: false, .. }) = &mut self.winding_up else { return false };
         let usage = self.endpoint.usage();
-        if usage.in_flight > usage.queued || !self.running.as_ref().is_none_or(FuturesUnordered::is_empty) {
+        // An answer that was given waits for room, too.
+        let waits = usage.queued + given;
+        if usage.in_flight > waits || !self.running.as_ref().is_none_or(FuturesUnordered::is_empty) {
             winding_up.until = None;
             return false;
         }
         // A request that waits although nothing runs waits for room, which the peer has to make.
         let unwritten =
-            usage.queued > 0 || self.endpoint.wants_write() || self.transport.as_ref().is_some_and(|transport| !transport.is_flushed());
+            waits > 0 || self.endpoint.wants_write() || self.transport.as_ref().is_some_and(|transport| !transport.is_flushed());
         if unwritten && now < *winding_up.until.get_or_insert(now + PATIENCE) {
             return false;
         }

@@ -26,14 +26,31 @@ impl Ordered {
         }
     }
 
-    /// Whether it is an answer behind nothing that its own handler has said. `said` are the handlers of the posts before it.
+    /// Of a call: until when it may be sent.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        match self {
+            Self::Call { deadline, .. } => Some(*deadline),
+            Self::Notify { .. } | Self::Answer { .. } => None,
+        }
+    }
+
+    /// Of an answer: to what.
+    pub(super) fn responder(&self) -> Option<&Responder> {
+        match self {
+            Self::Answer { responder, .. } => Some(responder),
+            Self::Call { .. } | Self::Notify { .. } => None,
+        }
+    }
+
+    /// Whether it is an answer behind nothing that its own handler has said. `said` are the handlers of the posts before it. The end of a notification says nothing to the
+    /// peer, and is behind nothing.
     pub(super) fn is_answer_ahead(&self, said: &mut Vec<u64>) -> bool {
         match self {
             Self::Call { by, .. } | Self::Notify { by, .. } => {
                 said.push(*by);
                 false
             }
-            Self::Answer { by, .. } => !said.contains(by),
+            Self::Answer { by, responder, .. } => responder.is_notification() || !said.contains(by),
         }
     }
 }

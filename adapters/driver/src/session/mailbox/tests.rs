@@ -1,3 +1,4 @@
+use super::state::{POST_BYTES, POSTS};
 use super::*;
 use crate::session::call::call_ends;
 use bowline_core::{Endpoint, Received, SessionId};
@@ -222,4 +223,24 @@ fn without_room_answers_go_past_what_others_have_said_and_not_past_what_their_ow
     assert_eq!(order(mailbox.answers_ahead()), ["answer 1", "answer 3"]);
     assert!(mailbox.sleep(&cx(), false, true, Instant::FAR_FUTURE).is_pending());
     assert_eq!(order(std::iter::from_fn(|| mailbox.next_ordered(true)).collect()), ["post of 0", "post of 2", "answer 2"]);
+}
+
+/// A caller that gives up between the task's look at its call and the call's number leaves no note to the task, which has to see it.
+#[test]
+fn a_call_that_is_given_up_while_it_is_sent_is_taken_back() {
+    let mut endpoint = Endpoint::<crate::session::CallTag>::client(Arc::default(), 1);
+    let mailbox = Mailbox::new();
+    let mut send = |gives_up: bool| {
+        let (tag, caller) = call_ends(&mailbox);
+        assert!(tag.is_wanted());
+        let watcher = tag.watcher();
+        let caller = (!gives_up).then_some(caller);
+        let call = bowline_core::Call { method: "m", params: None, deadline: Some(at(60)), tag };
+        let id = endpoint.call(at(1), call).map_err(|(error, _)| error).unwrap();
+        let waits = watcher.sent_as(id);
+        drop(caller);
+        waits
+    };
+    assert!(!send(true));
+    assert!(send(false));
 }
