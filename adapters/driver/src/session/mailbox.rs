@@ -316,7 +316,7 @@ impl Mailbox {
     pub(crate) fn with_answers(&self, mut tell: impl FnMut(&Responder)) {
         let state = self.lock();
         if state.answers() > 0 {
-            state.ordered.iter().filter_map(Ordered::responder).for_each(|responder| tell(responder));
+            state.ordered.iter().filter_map(Ordered::responder).for_each(tell);
         }
     }
 
