@@ -313,7 +313,7 @@ impl Mailbox {
     }
 
     /// Tells of the answers that wait behind what their own handlers have said.
-    pub(crate) fn with_answers(&self, mut tell: impl FnMut(&Responder)) {
+    pub(crate) fn with_answers(&self, tell: impl FnMut(&Responder)) {
         let state = self.lock();
         if state.answers() > 0 {
             state.ordered.iter().filter_map(Ordered::responder).for_each(tell);
