@@ -1,6 +1,6 @@
 //! PROTOCOL 7: how a client connects, reconnects and ends.
 
-use bowline_core::{CallOutcome, ClientConfig, Close, CloseReason, FirstConnect, Reconnect, SessionId};
+use bowline_core::{CallOutcome, ClientConfig, Close, CloseReason, FirstConnect, Limits, Reconnect, SessionId};
 use bowline_tests::raw::Event;
 use bowline_tests::raw_server::RawServer;
 use serde_json::{Value, json};
@@ -115,6 +115,22 @@ fn a_new_session_owes_no_answers_of_the_old_one() {
     server.finish(2, &json!("new"));
     assert_eq!(server.one()["result"]["value"], "new");
     assert_eq!(server.client().usage().in_flight, 0);
+}
+
+#[test]
+fn what_the_old_session_asked_is_still_done_in_its_turn() {
+    let limits = Limits { in_flight: 4, ..Limits::default() };
+    let mut server = RawServer::connected(ClientConfig { limits, ..plain() });
+    (1..=4).for_each(|id| server.send(&json!({"jsonrpc": "2.0", "id": id, "method": "busy"})));
+    assert_eq!(server.served.len(), 1, "three wait");
+    server.cut();
+    server.accept();
+    let asked = server.one();
+    server.refuse(&asked, 40007);
+    server.greet(json!({"value": "OK", "sessionId": "T"}));
+    (0..4).for_each(|n| server.finish(n, &json!("old")));
+    assert_eq!(server.served.len(), 4);
+    assert_eq!(server.read(), Vec::<Value>::new(), "nobody is answered");
 }
 
 #[test]

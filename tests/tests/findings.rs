@@ -230,6 +230,15 @@ fn errors_do_not_stop_the_reading_of_the_ping_that_acknowledges_them() {
     assert_eq!(house.one(wire)["id"], 7);
 }
 
+#[test]
+fn errors_that_a_peer_does_not_take_stop_the_reading() {
+    let mut house = House::new(ServerConfig { dialect: Dialect::Strict, ..ServerConfig::default() });
+    let (wire, _) = house.connect(json!({"resume": {"received": 0}}));
+    house.stall(wire, true);
+    (0..3000).for_each(|_| house.send_text(wire, "rubbish"));
+    assert_eq!(house.unread(wire), 3000 - 1024);
+}
+
 /// The answers of a batch grow after all was acknowledged, and the peer fills its buffer: what its answer stands behind is read all the same.
 #[test]
 fn answers_of_a_batch_take_no_room_that_the_peer_counts_on() {

@@ -47,6 +47,17 @@ fn a_session_sets_its_own_time_and_each_loss_starts_it_anew() {
 }
 
 #[test]
+fn a_time_set_while_the_client_is_there_does_not_begin() {
+    let mut house = House::new(ServerConfig::default());
+    let (wire, _) = house.connect(json!({}));
+    let home = house.home(wire);
+    house.with(home, |endpoint, now| endpoint.set_grace(now, seconds(1)));
+    house.advance(seconds(2));
+    assert_eq!(house.events(home), [Event::Opened]);
+    assert_eq!(house.ask(wire, 2, "echo", json!({}))["id"], 2);
+}
+
+#[test]
 fn a_time_set_while_the_session_waits_counts_from_then() {
     let mut house = House::new(ServerConfig::default());
     let (wire, _) = house.connect(json!({}));
