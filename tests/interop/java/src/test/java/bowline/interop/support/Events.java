@@ -42,6 +42,19 @@ public final class Events implements JsonRpcWSConnectionListener {
     }
   }
 
+  /** Waits for one of these events. Others are forgotten. */
+  public void awaitAny(String... wanted) {
+    Set<String> missing = Set.of(wanted);
+    List<String> seen = new ArrayList<>();
+    long end = System.nanoTime() + Within.LIMIT.toNanos();
+    for (String event = next(end); event == null || !missing.contains(event); event = next(end)) {
+      if (event == null) {
+        fail("none of the events " + missing + " within " + Within.LIMIT + ", only " + seen);
+      }
+      seen.add(event);
+    }
+  }
+
   /** Watches for a while that an event does not come. */
   public void noneWithin(Duration watch, String unwanted) {
     long end = System.nanoTime() + watch.toNanos();
