@@ -33,7 +33,9 @@ pub use http;
 pub use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 pub use readiness::ReadinessStream;
 pub use runtime::{BoxStream, Runtime, Stream, Timer};
-pub use server::{Acceptor, Address, BoundServer, PathOptions, RequestHead, Server, ServerHandle, ServerLimits, ShutdownReport};
+pub use server::{
+    Acceptor, Address, BoundServer, PathOptions, RequestHead, Server, ServerHandle, ServerLimits, ShutdownReport, SockJsOptions,
+};
 pub use session::{Attributes, CallError, NotifyError, Session};
 pub use tcp::tune_tcp;
 #[cfg(feature = "tls")]

@@ -7,6 +7,7 @@
 mod apart;
 mod bad_server;
 mod both;
+mod http;
 mod memory;
 mod over;
 mod peer;
@@ -19,6 +20,7 @@ mod wire;
 pub use apart::{Apart, SERVE, stay};
 pub use bad_server::{BadServer, Conversation};
 pub use both::{on_smol, on_smol_in_one_thread, on_smol_tls, on_tokio, on_tokio_in_one_thread, on_tokio_tls};
+pub use http::{Answer, Http};
 pub use memory::{own_memory, own_time};
 pub use over::Over;
 pub use peer::{Head, Peer, masked_frame};

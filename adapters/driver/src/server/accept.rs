@@ -1,22 +1,22 @@
 //! One accepted connection: from its first byte to the session task.
 
-use super::head::{self, Caller, Refusal, RequestHead, Security};
-use super::origin;
-use super::paths::{self, Pattern};
+use super::admit::{Admitted, Framing, Upgrade, admit};
+use super::head::{self, Caller, Persistence, Refusal, RequestHead, Security};
+use super::http1::Http1;
 use super::serving::{ServedPath, Serving};
+use super::sockjs::{self, Carried};
+use super::start::{self, Opened};
 use crate::clock;
-use crate::handler::guarded;
 use crate::limits::Permit;
 use crate::metrics::{Limit, ServerMetrics};
 use crate::runtime::{BoxStream, Runtime, timeout};
 use crate::session::Attributes;
-use crate::task::{Arrival, SessionTask};
+use crate::task::SessionTask;
 use crate::tls::ServerTls;
-use crate::transport::{Side, TransportInfo, TransportKind, WebSocket, close_in_background, linger};
-use bowline_core::Close;
+use crate::transport::{TransportKind, linger};
 use futures_util::future::FutureExt;
-use futures_util::io::{AsyncReadExt, AsyncWriteExt};
-use http::{HeaderMap, Request, Response, StatusCode};
+use futures_util::io::AsyncWriteExt;
+use http::{Request, Response, StatusCode};
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
@@ -24,18 +24,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
-
-/// A connection over the limit of the server (RFC 6455 section 7.4.1 and its registry).
-const TRY_AGAIN_LATER: Close = Close { code: 1013, reason: "Too many connections" };
-
-/// A connection that became a transport.
-struct Upgraded {
-    path: Arc<ServedPath>,
-    head: RequestHead,
-    attributes: Attributes,
-    /// What came behind the request's head.
-    unread: Vec<u8>,
-}
 
 /// A connection that was accepted.
 pub(super) struct Connection {
@@ -74,12 +62,13 @@ impl<R: Runtime> Future for Served<R> {
 /// Serves a connection, and the session that begins there.
 pub(super) fn serve<R: Runtime>(serving: Arc<Serving<R>>, mut connection: Connection) -> Served<R> {
     Served::Handshake(Box::pin(async move {
-        let Some(handshake) = serving.handshakes.enter() else {
+        let Some(place) = serving.handshakes.enter() else {
             refuse_at_once(&mut connection, &serving.metrics);
             return None;
         };
-        let (upgraded, stream) = upgrade(&serving, connection).await?;
-        start(&serving, upgraded, stream, handshake)
+        let until = clock::std_after(serving.limits.handshake_timeout);
+        let (http, caller) = secure(&serving, connection, until).await?;
+        serve_requests(&serving, http, &caller, place, until).await
     }))
 }
 
@@ -90,27 +79,31 @@ pub(super) fn serve_upgrade<R: Runtime, B>(
     peer: Option<SocketAddr>,
     upgrade: impl Future<Output = io::Result<BoxStream>> + Send + 'static,
 ) -> Response<String> {
-    let Some(handshake) = serving.handshakes.enter() else {
+    let Some(place) = serving.handshakes.enter() else {
         tracing::warn!("too many handshakes");
         serving.metrics.limit_hit(Limit::Handshakes);
         serving.metrics.refused(StatusCode::SERVICE_UNAVAILABLE);
         return Refusal(StatusCode::SERVICE_UNAVAILABLE).response();
     };
     let head = RequestHead::of(request, Caller { peer, security: Security::Unknown });
-    let (path, attributes, answer) = match admit(serving, &head) {
-        Ok(admitted) => admitted,
+    // Requests of SockJS have bodies and answers of a length that nobody knows: they need a connection of ours.
+    let admitted = admit(serving, &head).and_then(|admitted| match admitted {
+        Admitted::WebSocket(upgrade) => Ok(upgrade),
+        Admitted::SockJs { .. } => Err(StatusCode::NOT_FOUND.into()),
+    });
+    let (answer, admitted) = match admitted {
+        Ok(Upgrade { answer, path, framing, attributes }) => (answer, (path, framing, attributes)),
         Err(refusal) => {
             tracing::debug!(?peer, status = refusal.0.as_u16(), "refused");
             note_refusal(&serving.metrics, refusal);
             return refusal.response();
         }
     };
-    let upgraded = Upgraded { path, head, attributes, unread: Vec::new() };
     let timer = serving.runtime.timer(clock::std_after(serving.limits.handshake_timeout));
     let task = Arc::clone(serving);
     serving.runtime.spawn(Served::Handshake(Box::pin(async move {
         match timeout(timer, upgrade).await {
-            Some(Ok(stream)) => return start(&task, upgraded, stream, handshake),
+            Some(Ok(stream)) => return begin(&task, head, admitted, Http1::new(stream), place).await,
             Some(Err(error)) => tracing::debug!(?peer, %error, "an upgrade failed"),
             None => tracing::debug!(?peer, "an upgrade took too long"),
         }
@@ -119,10 +112,9 @@ pub(super) fn serve_upgrade<R: Runtime, B>(
     answer
 }
 
-/// The handshakes, within their time.
-async fn upgrade<R: Runtime>(serving: &Serving<R>, connection: Connection) -> Option<(Upgraded, BoxStream)> {
+/// The handshake of TLS, if there is one.
+async fn secure<R: Runtime>(serving: &Serving<R>, connection: Connection, until: Instant) -> Option<(Http1, Caller)> {
     let Connection { mut stream, peer, tls } = connection;
-    let until = clock::std_after(serving.limits.handshake_timeout);
     let mut caller = Caller { peer, security: Security::Unknown };
     if let Some(tls) = tls {
         let certificate;
@@ -140,40 +132,78 @@ async fn upgrade<R: Runtime>(serving: &Serving<R>, connection: Connection) -> Op
         };
         caller.security = Security::Tls { certificate };
     }
-    let upgraded = upgrade_http(serving, &mut stream, &caller, until).await?;
-    Some((upgraded, stream))
+    Some((Http1::new(stream), caller))
 }
 
-async fn upgrade_http<R: Runtime>(serving: &Serving<R>, stream: &mut BoxStream, caller: &Caller, until: Instant) -> Option<Upgraded> {
+/// Serves the requests of a connection, the first one by `until`: one that makes a WebSocket of it, or some of SockJS.
+async fn serve_requests<R: Runtime>(
+    serving: &Arc<Serving<R>>,
+    mut http: Http1,
+    caller: &Caller,
+    mut place: Permit,
+    mut until: Instant,
+) -> Option<SessionTask<R>> {
+    let mut is_first = true;
+    loop {
+        let (head, admitted) = next_request(serving, &mut http, caller, is_first, until).await?;
+        let (path, asked) = match admitted {
+            Admitted::WebSocket(Upgrade { path, framing, attributes, .. }) => {
+                return begin(serving, head, (path, framing, attributes), http, place).await;
+            }
+            Admitted::SockJs { path, asked } => (path, asked),
+        };
+        match sockjs::answer(serving, &path, &head, asked, &mut http, place).await {
+            Ok(Some(again)) => place = again,
+            Ok(None) => {
+                let _ = http.stream.close().now_or_never();
+                linger(&serving.runtime, &mut http.stream).await;
+                return None;
+            }
+            Err(error) => {
+                tracing::debug!(peer = ?caller.peer, %error, "a request broke off");
+                return None;
+            }
+        }
+        until = clock::std_after(serving.limits.handshake_timeout);
+        is_first = false;
+    }
+}
+
+/// The next request that is admitted; after a handshake, the answer to it has been written. `None` if there is none.
+async fn next_request<R: Runtime>(
+    serving: &Serving<R>,
+    http: &mut Http1,
+    caller: &Caller,
+    is_first: bool,
+    until: Instant,
+) -> Option<(RequestHead, Admitted)> {
     let peer = caller.peer;
-    match timeout(serving.runtime.timer(until), shake_hands(serving, stream, caller)).await {
-        Some(Ok(Some(upgraded))) => Some(upgraded),
-        Some(Ok(None)) => {
-            linger(&serving.runtime, stream).await;
-            None
-        }
-        Some(Err(error)) => {
-            tracing::debug!(?peer, %error, "a handshake failed");
-            None
-        }
+    match timeout(serving.runtime.timer(until), shake_hands(serving, http, caller)).await {
+        Some(Ok(Some(admitted))) => return Some(admitted),
+        Some(Ok(None)) => linger(&serving.runtime, &mut http.stream).await,
+        // Who has been answered may go, or stay away.
+        Some(Err(_)) | None if !is_first && http.unread.is_empty() => {}
+        Some(Err(error)) => tracing::debug!(?peer, %error, "a handshake failed"),
         None => {
             tracing::debug!(?peer, "a handshake took too long");
             serving.metrics.limit_hit(Limit::HandshakeTime);
             // Kurento's Java client waits for ever for an answer that never comes.
-            say(stream, &serving.metrics, StatusCode::REQUEST_TIMEOUT);
-            None
+            say(&mut http.stream, &serving.metrics, StatusCode::REQUEST_TIMEOUT);
         }
     }
+    None
 }
 
 /// `None` after a refusal that was said.
-async fn shake_hands<R: Runtime>(serving: &Serving<R>, stream: &mut BoxStream, caller: &Caller) -> io::Result<Option<Upgraded>> {
-    let refusal = match read_head(stream, serving.limits.max_head_bytes, caller).await? {
-        Ok((head, unread)) => match admit(serving, &head) {
-            Ok((path, attributes, answer)) => {
-                stream.write_all(&head::to_bytes(&answer)).await?;
-                stream.flush().await?;
-                return Ok(Some(Upgraded { path, head, attributes, unread }));
+async fn shake_hands<R: Runtime>(serving: &Serving<R>, http: &mut Http1, caller: &Caller) -> io::Result<Option<(RequestHead, Admitted)>> {
+    let refusal = match http.read_head(serving.limits.max_head_bytes, caller).await? {
+        Ok(head) => match admit(serving, &head) {
+            Ok(admitted) => {
+                if let Admitted::WebSocket(Upgrade { answer, .. }) = &admitted {
+                    http.stream.write_all(&head::to_bytes(answer, Persistence::Close)).await?;
+                    http.stream.flush().await?;
+                }
+                return Ok(Some((head, admitted)));
             }
             Err(refusal) => refusal,
         },
@@ -181,89 +211,30 @@ async fn shake_hands<R: Runtime>(serving: &Serving<R>, stream: &mut BoxStream, c
     };
     tracing::debug!(peer = ?caller.peer, status = refusal.0.as_u16(), "refused");
     note_refusal(&serving.metrics, refusal);
-    stream.write_all(&head::to_bytes(&refusal.response())).await?;
-    stream.close().await?;
+    http.stream.write_all(&head::to_bytes(&refusal.response(), Persistence::Close)).await?;
+    http.stream.close().await?;
     Ok(None)
 }
 
-/// The request's head, and what came behind it.
-async fn read_head(stream: &mut BoxStream, max: usize, caller: &Caller) -> io::Result<Result<(RequestHead, Vec<u8>), Refusal>> {
-    let mut bytes = Vec::new();
-    let mut chunk = [0; 2048];
-    loop {
-        let n = stream.read(&mut chunk).await?;
-        if n == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
+/// What a WebSocket is for: a session's task, or the frames of SockJS.
+async fn begin<R: Runtime>(
+    serving: &Arc<Serving<R>>,
+    head: RequestHead,
+    (path, framing, attributes): (Arc<ServedPath>, Framing, Attributes),
+    http: Http1,
+    place: Permit,
+) -> Option<SessionTask<R>> {
+    let Http1 { stream, unread } = http;
+    match framing {
+        Framing::Plain => {
+            let opened = Opened { path, attributes, kind: TransportKind::WebSocket, stream, unread, waited: Some(place) };
+            start::start(serving, &head, opened)
         }
-        bytes.extend_from_slice(&chunk[..n]);
-        match head::parse(&bytes, caller) {
-            Ok(Some((head, length))) if length <= max => return Ok(Ok((head, bytes.split_off(length)))),
-            Ok(None) if bytes.len() < max => {}
-            Ok(_) => return Ok(Err(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE.into())),
-            Err(refusal) => return Ok(Err(refusal)),
-        }
-    }
-}
-
-/// Decides whether a request gets a transport (PROTOCOL 9), and with which answer.
-fn admit<R: Runtime>(serving: &Serving<R>, head: &RequestHead) -> Result<(Arc<ServedPath>, Attributes, Response<String>), Refusal> {
-    let path = find(&serving.paths, head.path()).ok_or(StatusCode::NOT_FOUND)?;
-    let key = head::websocket_key(head)?;
-    if !origin::is_allowed(&path.origins, head.host(), head.origin(), head.is_tls()) {
-        return Err(StatusCode::FORBIDDEN.into());
-    }
-    let mut attributes = Attributes::default();
-    for interceptor in &serving.interceptors {
-        let decided = guarded(|| interceptor(head, &mut attributes));
-        decided.unwrap_or_else(|panicked| {
-            tracing::error!(error = %panicked, "an interceptor failed");
-            Err(StatusCode::INTERNAL_SERVER_ERROR)
-        })?;
-    }
-    Ok((Arc::clone(path), attributes, head::switching_protocols(key)))
-}
-
-fn find<'a>(paths: &'a [(Pattern, Arc<ServedPath>)], path: &str) -> Option<&'a Arc<ServedPath>> {
-    let at = paths::find(paths.iter().map(|(pattern, _)| pattern), path)?;
-    paths.get(at).map(|(_, served)| served)
-}
-
-/// The session task of a new transport; `None` if there is no randomness to be had for its id.
-fn start<R: Runtime>(serving: &Serving<R>, upgraded: Upgraded, stream: BoxStream, handshake: Permit) -> Option<SessionTask<R>> {
-    let Upgraded { path, head, attributes, unread } = upgraded;
-    let mut random = [0; 16];
-    if let Err(error) = getrandom::fill(&mut random) {
-        tracing::error!(%error, "no randomness for a session's id");
-        return None;
-    }
-    let mut headers = HeaderMap::new();
-    for name in &path.kept_headers {
-        for value in head.headers().get_all(name) {
-            headers.append(name, value.clone());
+        Framing::SockJs => {
+            sockjs::carry(serving, Carried { path, head, attributes, stream, unread, place }).await;
+            None
         }
     }
-    let info = TransportInfo::new(TransportKind::WebSocket, head.peer(), headers);
-    let asked = if *head.path() == *path.name { Arc::clone(&path.name) } else { head.path().into() };
-    let connection = serving.connections.enter();
-    let is_full = connection.is_none();
-    // One that is refused lingers on its handshake's place: those that are refused are not without bounds either.
-    let permit = connection.or(Some(handshake));
-    let max_message = path.home.config.limits.message_bytes;
-    let transport = WebSocket::new(stream, unread, Side::Server, max_message, info, permit);
-    // A refusal that will pass is said by a Close frame: after an HTTP status Kurento's Java client never tries again.
-    if is_full {
-        tracing::warn!("too many connections");
-        serving.metrics.limit_hit(Limit::Connections);
-        close_in_background(&serving.runtime, transport, TRY_AGAIN_LATER);
-        return None;
-    }
-    if serving.registry.is_stopping() {
-        close_in_background(&serving.runtime, transport, Close::GOING_AWAY);
-        return None;
-    }
-    serving.metrics.connected();
-    let arrival = Arrival { transport, path: asked, attributes };
-    Some(SessionTask::server(serving.runtime.clone(), Arc::clone(&path.home), arrival, random))
 }
 
 /// There is no place for another handshake.
@@ -286,6 +257,6 @@ fn note_refusal(metrics: &ServerMetrics, refusal: Refusal) {
 /// Answers with a status, if the connection takes it at once: nobody waits for it.
 fn say(stream: &mut BoxStream, metrics: &ServerMetrics, status: StatusCode) {
     metrics.refused(status);
-    let _ = stream.write(&head::to_bytes(&Refusal(status).response())).now_or_never();
+    let _ = stream.write(&head::to_bytes(&Refusal(status).response(), Persistence::Close)).now_or_never();
     let _ = stream.close().now_or_never();
 }

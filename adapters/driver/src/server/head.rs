@@ -1,7 +1,8 @@
 //! The head of an HTTP request, and the answers to it.
 
 use http::header::{
-    ALLOW, CONNECTION, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_VERSION, UPGRADE,
+    ALLOW, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN, SEC_WEBSOCKET_ACCEPT,
+    SEC_WEBSOCKET_VERSION, TRANSFER_ENCODING, UPGRADE,
 };
 use http::{Method, Response, StatusCode, Uri};
 use std::net::SocketAddr;
@@ -93,6 +94,41 @@ impl RequestHead {
         }
     }
 
+    pub(super) fn method(&self) -> &Method {
+        &self.method
+    }
+
+    /// Whether it is meant to turn the connection into a WebSocket.
+    pub(super) fn wants_upgrade(&self) -> bool {
+        has_token(self, &UPGRADE, "websocket")
+    }
+
+    /// Whether the connection is to end with the answer.
+    pub(super) fn wants_close(&self) -> bool {
+        has_token(self, &CONNECTION, "close")
+    }
+
+    /// Where its body ends (RFC 9112 section 6.3). What can be understood in two ways is refused.
+    pub(super) fn body(&self) -> Result<Body, Refusal> {
+        const BAD: Refusal = Refusal(StatusCode::BAD_REQUEST);
+        let mut lengths = self.headers.get_all(CONTENT_LENGTH).iter();
+        let length = lengths.next();
+        let mut encodings = self.headers.get_all(TRANSFER_ENCODING).iter();
+        if let Some(encoding) = encodings.next() {
+            let is_chunked = encoding.as_bytes().eq_ignore_ascii_case(b"chunked") && encodings.next().is_none();
+            return match length {
+                Some(_) => Err(BAD),
+                None if is_chunked => Ok(Body::Chunked),
+                None => Err(StatusCode::NOT_IMPLEMENTED.into()),
+            };
+        }
+        let Some(length) = length else { return Ok(Body::Sized(0)) };
+        if lengths.any(|other| other != length) || !length.as_bytes().iter().all(u8::is_ascii_digit) {
+            return Err(BAD);
+        }
+        length.to_str().ok().and_then(|length| length.parse().ok()).map(Body::Sized).ok_or(BAD)
+    }
+
     pub(super) fn host(&self) -> Option<&str> {
         self.header(HOST.as_str())
     }
@@ -101,6 +137,24 @@ impl RequestHead {
         // One that is no text fits no host either.
         self.headers.get(ORIGIN).map(|origin| origin.to_str().unwrap_or(""))
     }
+}
+
+/// How long a request's body is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Body {
+    /// So many bytes.
+    Sized(usize),
+    /// It tells as it goes.
+    Chunked,
+}
+
+/// What becomes of a connection behind an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Persistence {
+    /// It ends.
+    Close,
+    /// It waits so many seconds for the next request.
+    KeepAlive(u64),
 }
 
 /// A request that gets no transport: the status that says so.
@@ -200,21 +254,36 @@ impl Refusal {
     }
 }
 
-/// An answer of ours as it is written on a connection of ours, which ends with it unless it is upgraded.
-pub(super) fn to_bytes(response: &Response<String>) -> Vec<u8> {
+/// An answer of ours as it is written on a connection of ours.
+pub(super) fn to_bytes(response: &Response<String>, then: Persistence) -> Vec<u8> {
     let (status, body) = (response.status(), response.body());
+    // These have no body, and must not say how long it is (RFC 9110 section 8.6).
+    let length = (!matches!(status, StatusCode::SWITCHING_PROTOCOLS | StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED))
+        .then(|| HeaderValue::from(body.len()));
+    let mut bytes = head_bytes(status, response.headers(), length.map(|length| (CONTENT_LENGTH, length)), then);
+    bytes.extend_from_slice(body.as_bytes());
+    bytes
+}
+
+/// The head of an answer, with the header by which its end is known.
+pub(super) fn head_bytes(status: StatusCode, headers: &HeaderMap, ends: Option<(HeaderName, HeaderValue)>, then: Persistence) -> Vec<u8> {
     let mut bytes = format!("HTTP/1.1 {} {}\r\n", status.as_str(), status.canonical_reason().unwrap_or("Refused")).into_bytes();
-    for (name, value) in response.headers() {
-        bytes.extend_from_slice(name.as_str().as_bytes());
-        bytes.extend_from_slice(b": ");
-        bytes.extend_from_slice(value.as_bytes());
-        bytes.extend_from_slice(b"\r\n");
+    let mut write = |name: &HeaderName, value: &HeaderValue| {
+        for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
+            bytes.extend_from_slice(part);
+        }
+    };
+    headers.iter().for_each(|(name, value)| write(name, value));
+    if let Some((name, value)) = &ends {
+        write(name, value);
     }
     if status != StatusCode::SWITCHING_PROTOCOLS {
-        bytes.extend_from_slice(format!("connection: close\r\ncontent-length: {}\r\n", body.len()).as_bytes());
+        match then {
+            Persistence::Close => bytes.extend_from_slice(b"connection: close\r\n"),
+            Persistence::KeepAlive(seconds) => bytes.extend_from_slice(format!("keep-alive: timeout={seconds}\r\n").as_bytes()),
+        }
     }
     bytes.extend_from_slice(b"\r\n");
-    bytes.extend_from_slice(body.as_bytes());
     bytes
 }
 
@@ -242,7 +311,7 @@ mod tests {
             (head.path(), head.query(), head.host(), head.origin(), length),
             ("/demo", Some("x=1"), Some("h:1"), Some("h:1"), GOOD.len())
         );
-        let answer = String::from_utf8(to_bytes(&switching_protocols(websocket_key(&head).unwrap()))).unwrap();
+        let answer = String::from_utf8(to_bytes(&switching_protocols(websocket_key(&head).unwrap()), Persistence::Close)).unwrap();
         assert!(answer.starts_with("HTTP/1.1 101 Switching Protocols\r\n") && answer.ends_with("\r\n\r\n"), "{answer}");
         assert!(answer.contains("sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"), "RFC 6455 section 1.3: {answer}");
     }
@@ -268,7 +337,7 @@ mod tests {
 
     #[test]
     fn a_refusal_is_a_whole_answer() {
-        let text = String::from_utf8(to_bytes(&Refusal(StatusCode::UPGRADE_REQUIRED).response())).unwrap();
+        let text = String::from_utf8(to_bytes(&Refusal(StatusCode::UPGRADE_REQUIRED).response(), Persistence::Close)).unwrap();
         assert!(text.starts_with("HTTP/1.1 426 Upgrade Required\r\n") && text.contains("\r\nsec-websocket-version: 13\r\n"));
         let (head, body) = text.split_once("\r\n\r\n").unwrap();
         assert!(head.ends_with(&format!("content-length: {}", body.len())));

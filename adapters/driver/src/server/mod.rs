@@ -1,12 +1,16 @@
 mod accept;
 mod address;
+mod admit;
 mod bound;
 mod head;
+mod http1;
 mod options;
 mod origin;
 mod paths;
 mod serving;
 mod signal;
+mod sockjs;
+mod start;
 
 use crate::guesses::Guesses;
 use crate::handler::Service;
@@ -16,11 +20,12 @@ pub use crate::registry::ShutdownReport;
 use crate::registry::{Home, Registry};
 use crate::runtime::{BoxStream, Runtime};
 use crate::session::{Attributes, Place};
+use crate::transport::sockjs::Table;
 pub use address::Address;
 pub use bound::BoundServer;
 pub use head::RequestHead;
 use http::StatusCode;
-pub use options::{PathOptions, ServerLimits};
+pub use options::{PathOptions, ServerLimits, SockJsOptions};
 use paths::Pattern;
 use serving::{Control, Interceptor, ServedPath, Serving};
 use signal::Signal;
@@ -129,6 +134,12 @@ impl<R: Runtime> Server<R> {
             if paths.iter().any(|(other, _)| *other == pattern) {
                 return Err(invalid(format!("two services for `{}`", new.pattern)));
             }
+            if new.options.sockjs.is_some() && pattern.base().is_none() {
+                return Err(invalid(format!(
+                    "SockJS has paths of its own below its path, so `{}` would have to be an exact one",
+                    new.pattern
+                )));
+            }
             if let Some(name) = new.options.zero() {
                 return Err(invalid(format!("the limit `{name}` of `{}` is zero: no session could do anything", new.pattern)));
             }
@@ -140,6 +151,7 @@ impl<R: Runtime> Server<R> {
             paths,
             interceptors: self.interceptors,
             registry,
+            sockjs: Table::new(self.limits.max_connections),
             connections: Gate::shown(self.limits.max_connections, metrics.connections()),
             handshakes: Gate::shown(self.limits.max_handshakes, metrics.handshakes()),
             metrics,
@@ -180,7 +192,13 @@ impl NewPath {
             errors: options.errors,
             metrics,
         };
-        ServedPath { name: pattern.into(), origins: options.origins, kept_headers: options.kept_headers, home: Arc::new(home) }
+        ServedPath {
+            name: pattern.into(),
+            origins: options.origins,
+            kept_headers: options.kept_headers,
+            sockjs: options.sockjs,
+            home: Arc::new(home),
+        }
     }
 }
 

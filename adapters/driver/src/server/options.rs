@@ -1,6 +1,7 @@
 use crate::limits::zero_limit;
 use crate::registry::Errors;
 use bowline_core::{Dialect, Limits, ServerConfig};
+use bowline_sockjs::Settings;
 use http::HeaderName;
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ pub struct PathOptions {
     pub(super) max_sessions: usize,
     pub(super) kept_headers: Vec<HeaderName>,
     pub(super) errors: Errors,
+    pub(super) sockjs: Option<SockJsOptions>,
     pub(super) config: ServerConfig,
 }
 
@@ -31,6 +33,7 @@ impl Default for PathOptions {
             max_sessions: usize::MAX,
             kept_headers: Vec::new(),
             errors: Errors::Hidden,
+            sockjs: None,
             config: ServerConfig::default(),
         }
     }
@@ -111,6 +114,15 @@ impl PathOptions {
         self
     }
 
+    /// Serves SockJS too, at this path and below it, for clients that cannot open a WebSocket or cannot rely on one (PROTOCOL 8). The path must be an exact one. Kurento: `JsonRpcHandler.isSockJSEnabled`.
+    ///
+    /// What a page of any origin can use without its browser saying so, the transports `htmlfile` and `jsonp` and the page `iframe.html`, is there only where
+    /// [all origins are allowed](Self::allowed_origin).
+    pub fn sockjs(mut self, options: SockJsOptions) -> Self {
+        self.sockjs = Some(options);
+        self
+    }
+
     /// The bounds of each session; but [`Limits::message_bytes`] is what [`max_message_size`](Self::max_message_size) says.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.config.limits = Limits { message_bytes: self.config.limits.message_bytes, ..limits };
@@ -119,7 +131,61 @@ impl PathOptions {
 
     /// The name of a bound with which no session could do anything.
     pub(super) fn zero(&self) -> Option<&'static str> {
-        if self.max_sessions == 0 { Some("max_sessions") } else { zero_limit(&self.config.limits) }
+        if self.max_sessions == 0 {
+            return Some("max_sessions");
+        }
+        let settings = self.sockjs.as_ref().map(|options| options.settings);
+        let zero = settings.and_then(|settings| {
+            let all = [(settings.heartbeat.is_zero(), "heartbeat"), (settings.disconnect.is_zero(), "disconnect_delay")];
+            all.into_iter().find_map(|(zero, name)| zero.then_some(name))
+        });
+        zero.or_else(|| zero_limit(&self.config.limits))
+    }
+}
+
+/// How a path serves SockJS.
+///
+/// ```
+/// use bowline::{PathOptions, SockJsOptions};
+///
+/// let options = PathOptions::new().sockjs(SockJsOptions::new()).allowed_origin("https://example.org");
+/// ```
+#[derive(Clone, Debug, Default)]
+#[must_use]
+pub struct SockJsOptions {
+    pub(super) settings: Settings,
+    pub(super) client_url: Option<Box<str>>,
+}
+
+impl SockJsOptions {
+    /// The defaults: a heartbeat of 25 s, 5 s without a request, streams of 128 KiB, no page for an `iframe`.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// How long a response may say nothing before it says that it is alive; 25 s. What stands between client and server should wait longer.
+    pub fn heartbeat(mut self, heartbeat: Duration) -> Self {
+        self.settings.heartbeat = heartbeat;
+        self
+    }
+
+    /// How long a SockJS session lives while no request of its client's waits for messages; 5 s. Then that is a lost transport: the session of which it was one has its
+    /// [reconnection timeout](PathOptions::reconnection_timeout) besides.
+    pub fn disconnect_delay(mut self, delay: Duration) -> Self {
+        self.settings.disconnect = delay;
+        self
+    }
+
+    /// Bytes after which a streamed response is ended and the client asks for another one, so that its browser can forget the first; 128 KiB.
+    pub fn response_limit(mut self, bytes: usize) -> Self {
+        self.settings.response_limit = bytes;
+        self
+    }
+
+    /// Where the page `iframe.html` gets the SockJS client from. Without it there is no such page.
+    pub fn client_url(mut self, url: &str) -> Self {
+        self.client_url = Some(url.into());
+        self
     }
 }
 
@@ -128,13 +194,13 @@ impl PathOptions {
 #[non_exhaustive]
 pub struct ServerLimits {
     /// Transports at once, beside those in their handshake; 65,536. One more is closed with 1013, and counts among those in their handshake until
-    /// it is gone.
+    /// it is gone. A SockJS session is one, whatever requests it makes.
     pub max_connections: usize,
     /// Sessions at once on all paths, attached or not; 65,536.
     pub max_sessions: usize,
-    /// Connections at once that have not finished their handshake; 1,024. One more is answered with 503.
+    /// Connections at once that have not finished their handshake, or that bring SockJS requests and wait for none; 1,024. One more is answered with 503.
     pub max_handshakes: usize,
-    /// How long a handshake may take; 10 s.
+    /// How long a handshake may take, and the next request on a connection that has brought one of SockJS; 10 s.
     pub handshake_timeout: Duration,
     /// How long a transport without a session may say nothing before it is closed with 1008; 60 s. A session has its own times.
     pub silence_timeout: Duration,

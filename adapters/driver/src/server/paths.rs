@@ -19,6 +19,14 @@ impl Pattern {
         Some(if below { Self::Below(path.into()) } else { Self::Exact(path.into()) })
     }
 
+    /// What stands before the paths below it, if it is exact: `/demo` of `/demo`, nothing of `/`.
+    pub(super) fn base(&self) -> Option<&str> {
+        match self {
+            Self::Exact(exact) => Some(exact.strip_suffix('/').unwrap_or(exact)),
+            Self::Below(_) => None,
+        }
+    }
+
     /// How well it fits `path`: an exact pattern best, then the longest.
     fn fit(&self, path: &str) -> Option<usize> {
         match self {

@@ -1,5 +1,5 @@
 use super::head::RequestHead;
-use super::options::ServerLimits;
+use super::options::{ServerLimits, SockJsOptions};
 use super::paths::Pattern;
 use super::signal::Signal;
 use crate::clock;
@@ -8,6 +8,7 @@ use crate::metrics::ServerMetrics;
 use crate::registry::{Home, Registry, ShutdownReport};
 use crate::runtime::{Runtime, timeout};
 use crate::session::Attributes;
+use crate::transport::sockjs::Table;
 use http::{HeaderName, StatusCode};
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -31,6 +32,7 @@ pub(super) struct Serving<R> {
     pub(super) registry: Arc<Registry>,
     pub(super) connections: Arc<Gate>,
     pub(super) handshakes: Arc<Gate>,
+    pub(super) sockjs: Table,
     pub(super) metrics: ServerMetrics,
     /// No more connections are wanted.
     pub(super) stopping: Signal,
@@ -43,6 +45,7 @@ pub(super) struct ServedPath {
     pub(super) name: Arc<str>,
     pub(super) origins: Vec<Box<str>>,
     pub(super) kept_headers: Vec<HeaderName>,
+    pub(super) sockjs: Option<SockJsOptions>,
     pub(super) home: Arc<Home>,
 }
 

@@ -8,6 +8,8 @@ use std::sync::{Arc, LazyLock};
 pub enum TransportKind {
     /// A WebSocket (RFC 6455).
     WebSocket,
+    /// A SockJS session (PROTOCOL 8), over whichever of its transports.
+    SockJs,
 }
 
 impl TransportKind {
@@ -16,6 +18,7 @@ impl TransportKind {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::WebSocket => "websocket",
+            Self::SockJs => "sockjs",
         }
     }
 }

@@ -1,0 +1,170 @@
+//! SockJS over a WebSocket: the session lives as long as the connection, and no other finds it.
+
+use super::{keep, new_line};
+use crate::limits::Permit;
+use crate::runtime::{BoxStream, Runtime};
+use crate::server::head::RequestHead;
+use crate::server::serving::{ServedPath, Serving};
+use crate::server::start::{self, Opened};
+use crate::session::Attributes;
+use crate::transport::sockjs::{Line, Pipe};
+use crate::transport::{Incoming, Side, TransportInfo, TransportKind, WebSocket, close_in_background};
+use bowline_core::Close;
+use bowline_sockjs::{Admission, Reception, Transmit};
+use http::HeaderMap;
+use std::future::poll_fn;
+use std::io;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+/// A connection over the limit of the server.
+const TRY_AGAIN_LATER: Close = Close { code: 1013, reason: "Too many connections" };
+/// What a client sends is no list of messages.
+const BROKEN: Close = Close { code: 1007, reason: "Broken JSON encoding" };
+/// Messages that are taken in before others get their turn.
+const TURN: usize = 64;
+
+/// A WebSocket of SockJS after its handshake.
+pub(in crate::server) struct Carried {
+    pub(in crate::server) path: Arc<ServedPath>,
+    pub(in crate::server) head: RequestHead,
+    pub(in crate::server) attributes: Attributes,
+    pub(in crate::server) stream: BoxStream,
+    pub(in crate::server) unread: Vec<u8>,
+    pub(in crate::server) place: Permit,
+}
+
+/// Serves it, until it ends.
+pub(in crate::server) async fn carry<R: Runtime>(serving: &Arc<Serving<R>>, carried: Carried) {
+    let Carried { path, head, attributes, stream, unread, place } = carried;
+    // A list of messages is longer than each, and the longest are refused one by one.
+    let max = path.home.config.limits.message_bytes.saturating_mul(2).saturating_add(64 * 1024);
+    let info = TransportInfo::new(TransportKind::SockJs, head.peer(), HeaderMap::new());
+    let settings = path.sockjs.as_ref().map(|options| options.settings).unwrap_or_default();
+    let line = match new_line(serving, settings) {
+        Ok(line) => Arc::new(line),
+        Err(_) => {
+            let socket = WebSocket::new(stream, unread, Side::Server, max, info, Some(place));
+            close_in_background(&serving.runtime, socket, TRY_AGAIN_LATER);
+            return;
+        }
+    };
+    drop(place);
+    let socket = WebSocket::new(stream, unread, Side::Server, max, info, None);
+    let pipe = Box::new(Pipe(Arc::clone(&line)));
+    let opened = Opened { path, attributes, kind: TransportKind::SockJs, stream: pipe, unread: Vec::new(), waited: None };
+    if let Some(task) = start::start(serving, &head, opened) {
+        serving.runtime.spawn(task);
+    }
+    let (keeper, kept) = (Arc::clone(serving), Arc::clone(&line));
+    serving.runtime.spawn(async move { keep(&keeper.runtime, &kept).await });
+    let mut carrier = Carrier { line, socket: Some(socket), last: false };
+    let close = carrier.run().await;
+    if let Some(socket) = carrier.socket.take() {
+        close_in_background(&serving.runtime, socket, close);
+    }
+}
+
+/// The connection and its session. When it is dropped, the session is over.
+struct Carrier {
+    line: Arc<Line>,
+    socket: Option<WebSocket>,
+    /// Whether the last frame has been given to the socket.
+    last: bool,
+}
+
+impl Carrier {
+    /// Until one of the two has ended. Says with what the connection is to be closed.
+    async fn run(&mut self) -> Close {
+        // A session that nobody else can find has no other receiver.
+        if poll_fn(|cx| self.line.poll_attach(cx, &Reception::WebSocket)).await != Admission::Attached {
+            return Close::NORMAL;
+        }
+        poll_fn(|cx| {
+            let Self { line, socket: Some(socket), last } = self else { return Poll::Ready(Close::NORMAL) };
+            match poll_out(cx, line, socket, last) {
+                Poll::Ready(_) => Poll::Ready(Close::NORMAL),
+                Poll::Pending => poll_in(cx, line, socket),
+            }
+        })
+        .await
+    }
+}
+
+impl Drop for Carrier {
+    fn drop(&mut self) {
+        self.line.receiver_gone();
+        self.line.abort();
+    }
+}
+
+/// Writes what there is. Ready when the `last` of it has been written, or nothing can be.
+fn poll_out(cx: &mut Context<'_>, line: &Line, socket: &mut WebSocket, last: &mut bool) -> Poll<io::Result<()>> {
+    loop {
+        let mut is_empty = false;
+        while socket.has_room() && !*last && !is_empty {
+            let mut frame = Vec::new();
+            match line.poll_transmit(cx, &mut frame) {
+                Poll::Ready(Some(transmit)) => {
+                    socket.write_text(|out| {
+                        out.extend_from_slice(&frame);
+                        Some(frame.len())
+                    });
+                    *last = transmit == Transmit::Last;
+                }
+                Poll::Ready(None) => return Poll::Ready(Ok(())),
+                Poll::Pending => is_empty = true,
+            }
+        }
+        if line.take_probe() {
+            socket.write_ping();
+        }
+        ready!(socket.poll_flush(cx))?;
+        line.written();
+        if *last {
+            return Poll::Ready(Ok(()));
+        }
+        if is_empty {
+            return Poll::Pending;
+        }
+    }
+}
+
+/// Takes what comes. Ready when nothing more will, or nothing that makes sense.
+fn poll_in(cx: &mut Context<'_>, line: &Line, socket: &mut WebSocket) -> Poll<Close> {
+    for _ in 0..TURN {
+        if !socket.may_read() || line.poll_room(cx).is_pending() {
+            return Poll::Pending;
+        }
+        let mut input = match socket.poll_read(cx) {
+            Poll::Ready(Ok(input)) => input,
+            Poll::Ready(Err(_)) => return Poll::Ready(Close::NORMAL),
+            Poll::Pending => return Poll::Pending,
+        };
+        let mut rest = input.rest();
+        let mut ended = None;
+        while ended.is_none()
+            && let Some(incoming) = socket.decode(&mut rest)
+        {
+            ended = match incoming {
+                // Empty ones mean nothing.
+                Incoming::Text(text) if text.is_empty() => None,
+                Incoming::Text(text) => line.deliver(&text).is_err().then_some(BROKEN),
+                Incoming::Alive => {
+                    line.alive();
+                    None
+                }
+                Incoming::Refused(close) => Some(close),
+                Incoming::Closed(_) => Some(Close::NORMAL),
+            };
+        }
+        let left = rest.len();
+        input.keep_last(left);
+        socket.put_back(input);
+        if let Some(close) = ended {
+            return Poll::Ready(close);
+        }
+    }
+    cx.waker().wake_by_ref();
+    Poll::Pending
+}

@@ -1,0 +1,215 @@
+//! SockJS over HTTP (PROTOCOL 8): requests that wait for messages, requests that bring them, and the session that they make together.
+
+mod carry;
+mod pages;
+mod receive;
+mod send;
+
+pub(super) use carry::{Carried, carry};
+
+use super::admit::{Asked, ask_interceptors};
+use super::head::{Body, Persistence, Refusal, RequestHead};
+use super::http1::Http1;
+use super::serving::{ServedPath, Serving};
+use super::start::{self, Opened};
+use crate::clock;
+use crate::limits::Permit;
+use crate::metrics::Limit;
+use crate::runtime::{Runtime, Timer, timeout};
+use crate::transport::TransportKind;
+use crate::transport::sockjs::{Key, Line, Pipe};
+use bowline_sockjs::{Settings, Transport};
+use futures_util::io::AsyncWriteExt;
+use http::header::EXPECT;
+use http::{Response, StatusCode};
+use std::future::poll_fn;
+use std::io;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+/// Bytes of a body for which a second is enough, whatever the network.
+const SLOW: usize = 16 * 1024;
+
+/// A request of SockJS, and what stands around it.
+struct Exchange<'e, R: Runtime> {
+    serving: &'e Arc<Serving<R>>,
+    path: &'e Arc<ServedPath>,
+    head: &'e RequestHead,
+    http: &'e mut Http1,
+    then: Persistence,
+}
+
+/// Answers a request. Returns the connection's place among those that bring requests, if it is to bring another one.
+pub(super) async fn answer<R: Runtime>(
+    serving: &Arc<Serving<R>>,
+    path: &Arc<ServedPath>,
+    head: &RequestHead,
+    asked: Asked,
+    http: &mut Http1,
+    place: Permit,
+) -> io::Result<Option<Permit>> {
+    // Connections that wait for another request give way to those that bring one.
+    let is_crowded = serving.handshakes.inside() > serving.limits.max_handshakes / 2;
+    let then = if head.wants_close() || is_crowded || serving.registry.is_stopping() {
+        Persistence::Close
+    } else {
+        Persistence::KeepAlive(serving.limits.handshake_timeout.as_secs())
+    };
+    let mut exchange = Exchange { serving, path, head, http, then };
+    let mut place = Some(place);
+    let reply = exchange.reply(asked, &mut place).await?;
+    if let Some(response) = reply {
+        exchange.write(response).await?;
+    }
+    if exchange.then == Persistence::Close {
+        return Ok(None);
+    }
+    // Who has waited for messages has given it up meanwhile.
+    Ok(place.or_else(|| serving.handshakes.enter()))
+}
+
+impl<R: Runtime> Exchange<'_, R> {
+    /// The answer to be written; `None` if it was.
+    async fn reply(&mut self, asked: Asked, place: &mut Option<Permit>) -> io::Result<Option<Response<String>>> {
+        let Asked::Session { id, transport } = asked else {
+            let page = pages::page(self.path, self.head, &asked);
+            return Ok(Some(self.whole(page)));
+        };
+        if let Some(other) = pages::other_method(self.head, transport) {
+            return Ok(Some(self.whole(other)));
+        }
+        let key = Key { scope: self.path.home.scope, id };
+        match transport {
+            Transport::Receive(receiving) => self.receive(key, receiving, place).await,
+            Transport::Send(sending) => self.send(&key, sending, place).await.map(Some),
+            // That is a handshake, and was admitted as one.
+            Transport::WebSocket => Ok(Some(self.whole(Err(StatusCode::NOT_FOUND.into())))),
+        }
+    }
+
+    /// An answer for which nobody has looked at the request's body.
+    fn whole(&mut self, answer: Result<Response<String>, Refusal>) -> Response<String> {
+        if self.head.body() != Ok(Body::Sized(0)) {
+            // Nobody knows where the next request begins.
+            self.then = Persistence::Close;
+        }
+        answer.unwrap_or_else(|refusal| self.refuse(refusal))
+    }
+
+    /// The request's body, of at most `max` bytes, within a time that a slow network keeps.
+    async fn read_body(&mut self, max: usize) -> io::Result<Result<Vec<u8>, Refusal>> {
+        let read = match self.head.body() {
+            Ok(Body::Sized(0)) => return Ok(Ok(Vec::new())),
+            Ok(body) => self.read_some_body(body, max).await?,
+            Err(refusal) => Err(refusal),
+        };
+        if read.is_err() {
+            self.then = Persistence::Close;
+        }
+        Ok(read)
+    }
+
+    async fn read_some_body(&mut self, body: Body, max: usize) -> io::Result<Result<Vec<u8>, Refusal>> {
+        let most = match body {
+            Body::Sized(len) => len.min(max),
+            Body::Chunked => max,
+        };
+        let more = Duration::from_secs(u64::try_from(most / SLOW).unwrap_or(u64::MAX));
+        let until = clock::std_after(self.serving.limits.handshake_timeout.saturating_add(more));
+        let expected = self.head.headers().get(EXPECT);
+        let is_asked = expected.is_some_and(|expected| expected.as_bytes().eq_ignore_ascii_case(b"100-continue"));
+        let http = &mut *self.http;
+        let reading = async {
+            if is_asked && http.unread.is_empty() {
+                http.stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").await?;
+                http.stream.flush().await?;
+            }
+            http.read_body(body, max).await
+        };
+        let read = timeout(self.serving.runtime.timer(until), reading).await;
+        read.unwrap_or(Ok(Err(StatusCode::REQUEST_TIMEOUT.into())))
+    }
+
+    fn refuse(&mut self, refusal: Refusal) -> Response<String> {
+        tracing::debug!(peer = ?self.head.peer(), status = refusal.0.as_u16(), "refused");
+        self.serving.metrics.refused(refusal.0);
+        refusal.response()
+    }
+
+    async fn write(&mut self, mut response: Response<String>) -> io::Result<()> {
+        pages::cross_origin(self.head, response.headers_mut());
+        let until = clock::std_after(self.serving.limits.handshake_timeout);
+        self.http.answer(&self.serving.runtime, until, &response, self.then).await
+    }
+
+    fn settings(&self) -> Settings {
+        self.path.sockjs.as_ref().map(|options| options.settings).unwrap_or_default()
+    }
+
+    /// The session with this key, begun if there is none.
+    fn line(&self, key: &Key) -> Result<Arc<Line>, Refusal> {
+        let table = &self.serving.sockjs;
+        if let Some(line) = table.find(key) {
+            return Ok(line);
+        }
+        let attributes = ask_interceptors(self.serving, self.head)?;
+        let line = Arc::new(new_line(self.serving, self.settings())?);
+        if !table.add(key, &line) {
+            // Somebody else was quicker.
+            return table.find(key).ok_or(StatusCode::SERVICE_UNAVAILABLE.into());
+        }
+        let opened = Opened {
+            path: Arc::clone(self.path),
+            attributes,
+            kind: TransportKind::SockJs,
+            stream: Box::new(Pipe(Arc::clone(&line))),
+            unread: Vec::new(),
+            waited: None,
+        };
+        if let Some(task) = start::start(self.serving, self.head, opened) {
+            self.serving.runtime.spawn(task);
+        }
+        let (serving, key, kept) = (Arc::clone(self.serving), key.clone(), Arc::clone(&line));
+        self.serving.runtime.spawn(async move {
+            keep(&serving.runtime, &kept).await;
+            serving.sockjs.remove(&key, &kept);
+        });
+        Ok(line)
+    }
+}
+
+/// A session that stands in no table yet, if there is room for one.
+fn new_line<R: Runtime>(serving: &Serving<R>, settings: Settings) -> Result<Line, Refusal> {
+    if serving.registry.is_stopping() {
+        return Err(StatusCode::SERVICE_UNAVAILABLE.into());
+    }
+    let Some(permit) = serving.sockjs.enter() else {
+        tracing::warn!("too many SockJS sessions");
+        serving.metrics.limit_hit(Limit::Connections);
+        return Err(StatusCode::SERVICE_UNAVAILABLE.into());
+    };
+    Ok(Line::new(settings, permit))
+}
+
+/// Minds the time of `line`, until it can be forgotten.
+async fn keep<R: Runtime>(runtime: &R, line: &Line) {
+    let mut timer: Option<R::Timer> = None;
+    poll_fn(|cx| {
+        while let Some(at) = line.keep(cx) {
+            let at = clock::to_std(at);
+            let timer = match &mut timer {
+                Some(timer) => {
+                    timer.set(at);
+                    timer
+                }
+                none => none.insert(runtime.timer(at)),
+            };
+            if timer.poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+        }
+        Poll::Ready(())
+    })
+    .await;
+}

@@ -1,0 +1,196 @@
+//! Requests that wait for messages: a response for each frame, or one that goes on.
+
+use super::{Exchange, pages};
+use crate::limits::Permit;
+use crate::runtime::{BoxStream, Runtime};
+use crate::server::head::{self, Persistence};
+use crate::server::http1::Http1;
+use crate::transport::sockjs::{Key, Line};
+use bowline_sockjs::{Admission, Receiving, Reception, Session, Transmit};
+use futures_io::{AsyncRead, AsyncWrite};
+use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, TRANSFER_ENCODING, X_CONTENT_TYPE_OPTIONS};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+/// Bytes that a client may send behind a request whose response has not ended.
+const AHEAD: usize = 4096;
+/// A proxy that would collect a stream is asked not to.
+const NO_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+
+impl<R: Runtime> Exchange<'_, R> {
+    /// Lets the request wait for messages. Returns an answer if it may not.
+    pub(super) async fn receive(
+        &mut self,
+        key: Key,
+        receiving: Receiving,
+        place: &mut Option<Permit>,
+    ) -> io::Result<Option<Response<String>>> {
+        let reception = match Reception::of(receiving, self.head.query()) {
+            Ok(reception) => reception,
+            Err(bad) => {
+                let answer = pages::text(StatusCode::INTERNAL_SERVER_ERROR, pages::PLAIN, bad.as_str().into());
+                return Ok(Some(self.whole(Ok(answer))));
+            }
+        };
+        // It has nothing to say.
+        if let Err(refusal) = self.read_body(AHEAD).await? {
+            return Ok(Some(self.refuse(refusal)));
+        }
+        let (line, refused) = loop {
+            let line = match self.line(&key) {
+                Ok(line) => line,
+                Err(refusal) => return Ok(Some(self.refuse(refusal))),
+            };
+            match poll_fn(|cx| line.poll_attach(cx, &reception)).await {
+                Admission::Gone => self.serving.sockjs.remove(&key, &line),
+                Admission::Refused(close) => break (line, Some(close)),
+                Admission::Attached | Admission::Later => break (line, None),
+            }
+        };
+        let headers = self.headers(&reception);
+        if let Some(close) = refused {
+            let mut body = Vec::new();
+            Session::refusal(&reception, &close, &mut body);
+            // Frames are text.
+            let mut answer = Response::new(String::from_utf8_lossy(&body).into_owned());
+            *answer.headers_mut() = headers;
+            return Ok(Some(answer));
+        }
+        drop(place.take());
+        let mut waiting = Waiting { line, http: &mut *self.http, headers, then: self.then, is_stream: reception.is_stream(), ended: false };
+        waiting.run().await?;
+        Ok(None)
+    }
+
+    fn headers(&self, reception: &Reception) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(reception.content_type()));
+        headers.insert(CACHE_CONTROL, pages::NOT_CACHED);
+        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        if reception.is_stream() {
+            headers.insert(NO_BUFFERING, HeaderValue::from_static("no"));
+        }
+        pages::cross_origin(self.head, &mut headers);
+        headers
+    }
+}
+
+/// A request that waits. Dropped before its response has ended, it interrupts the session.
+struct Waiting<'w> {
+    line: Arc<Line>,
+    http: &'w mut Http1,
+    headers: HeaderMap,
+    then: Persistence,
+    is_stream: bool,
+    ended: bool,
+}
+
+/// Bytes of a response on their way.
+#[derive(Default)]
+struct Writing {
+    bytes: Vec<u8>,
+    written: usize,
+    /// Whether the head is among what was given out.
+    begun: bool,
+    /// Whether the end is.
+    last: bool,
+    flushed: bool,
+}
+
+impl Waiting<'_> {
+    async fn run(&mut self) -> io::Result<()> {
+        let mut writing = Writing { flushed: true, ..Writing::default() };
+        if self.is_stream {
+            let framing = (TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+            writing.bytes = head::head_bytes(StatusCode::OK, &self.headers, Some(framing), self.then);
+            writing.begun = true;
+        }
+        poll_fn(|cx| self.poll(cx, &mut writing)).await
+    }
+
+    /// Ready when the response has ended, or cannot.
+    fn poll(&mut self, cx: &mut Context<'_>, writing: &mut Writing) -> Poll<io::Result<()>> {
+        while let Poll::Ready(written) = writing.poll(cx, &mut self.http.stream, &self.line) {
+            written?;
+            if writing.begun {
+                self.line.written();
+            }
+            if writing.last {
+                self.ended = true;
+                return Poll::Ready(Ok(()));
+            }
+            let mut frame = Vec::new();
+            match self.line.poll_transmit(cx, &mut frame) {
+                Poll::Ready(Some(transmit)) => self.give(writing, &frame, transmit),
+                Poll::Ready(None) => return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into())),
+                Poll::Pending => break,
+            }
+        }
+        self.poll_client(cx)
+    }
+
+    fn give(&self, writing: &mut Writing, frame: &[u8], transmit: Transmit) {
+        if self.is_stream {
+            writing.bytes.extend_from_slice(format!("{:x}\r\n", frame.len()).as_bytes());
+            writing.bytes.extend_from_slice(frame);
+            writing.bytes.extend_from_slice(b"\r\n");
+            if transmit == Transmit::Last {
+                writing.bytes.extend_from_slice(b"0\r\n\r\n");
+            }
+        } else {
+            let framing = (CONTENT_LENGTH, HeaderValue::from(frame.len()));
+            writing.bytes = head::head_bytes(StatusCode::OK, &self.headers, Some(framing), self.then);
+            writing.bytes.extend_from_slice(frame);
+        }
+        writing.begun = true;
+        writing.last = transmit == Transmit::Last;
+    }
+
+    /// Ready when the client has given it up. What it sends is for later.
+    fn poll_client(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut chunk = [0; 512];
+        while self.http.unread.len() < AHEAD {
+            match ready!(Pin::new(&mut self.http.stream).poll_read(cx, &mut chunk)) {
+                Ok(0) => return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into())),
+                Ok(n) => self.http.unread.extend_from_slice(&chunk[..n]),
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+        Poll::Pending
+    }
+}
+
+impl Writing {
+    /// Ready when the connection has taken all.
+    fn poll(&mut self, cx: &mut Context<'_>, stream: &mut BoxStream, line: &Line) -> Poll<io::Result<()>> {
+        while self.written < self.bytes.len() {
+            self.flushed = false;
+            match ready!(Pin::new(&mut *stream).poll_write(cx, &self.bytes[self.written..])) {
+                Ok(0) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                Ok(n) => {
+                    self.written += n;
+                    line.progressed();
+                }
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+        if !self.flushed {
+            ready!(Pin::new(stream).poll_flush(cx))?;
+            self.flushed = true;
+        }
+        (self.bytes, self.written) = (Vec::new(), 0);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.line.receiver_gone();
+        }
+    }
+}
