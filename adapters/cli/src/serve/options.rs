@@ -4,7 +4,7 @@ use super::listen::Place;
 use super::logging::{self, LogFormat};
 use super::request_log::RequestLog;
 use crate::remote::DialectName;
-use bowline_tokio::{Dialect, PathOptions, ServerLimits};
+use bowline_tokio::{Dialect, PathOptions, ServerLimits, SockJsOptions};
 use clap::Args;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
@@ -62,6 +62,9 @@ pub(crate) struct Serve {
     /// Do not offer resumption
     #[arg(long)]
     pub(super) no_resume: bool,
+    /// Serve SockJS too, at each path and below it, for clients without WebSockets
+    #[arg(long)]
+    pub(super) sockjs: bool,
     /// Serve a pretended Kurento Media Server on /kurento, for clients of one to be tried against
     #[arg(long)]
     pub(super) fake_media_server: bool,
@@ -154,6 +157,9 @@ impl Serve {
             .max_message_size(self.max_message_size.get());
         if self.ping_watchdog {
             options = options.ping_watchdog();
+        }
+        if self.sockjs {
+            options = options.sockjs(SockJsOptions::new());
         }
         if self.no_resume {
             options = options.without_resumption();
