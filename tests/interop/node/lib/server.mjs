@@ -9,7 +9,7 @@ import { within } from './wait.mjs';
 const DEFAULT = fileURLToPath(new URL('../../../../target/release/bowline', import.meta.url));
 const PROGRAM = process.env.BOWLINE || DEFAULT;
 
-/** Starts `bowline serve` on a free port and stops it when the test file is done. */
+/** Starts `bowline serve` on a free port and stops it when the test file is done, or when a test does it with `stop`. */
 export async function startServer(...flags) {
   try {
     accessSync(PROGRAM, constants.X_OK);
@@ -39,12 +39,13 @@ export async function startServer(...flags) {
     exited.then((how) => reject(new Error(`the server ended at once: ${JSON.stringify(how)}\n${output}`)));
   });
 
-  after(async () => {
+  const stop = async () => {
     child.kill('SIGTERM');
     const how = await within(exited, 'the server to stop on SIGTERM').finally(kill);
     process.removeListener('exit', kill);
     if (how.code !== 0) throw new Error(`the server did not stop cleanly: ${JSON.stringify(how)}\n${output}`);
-  });
+  };
+  after(stop);
 
-  return { url: await within(listening, 'the server to listen') };
+  return { url: await within(listening, 'the server to listen'), stop };
 }
