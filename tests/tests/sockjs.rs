@@ -1,8 +1,8 @@
 //! SockJS over real sockets (PROTOCOL 8), on both runtimes.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "in a test a panic is the failure")]
 
-use bowline::{Context, ErrorObject, PathOptions, Router, Runtime, SockJsOptions, StatusCode, TransportKind};
-use bowline_tests::sockets::{Answer, Http, Rig, Wire, soon};
+use bowline::{Context, ErrorObject, PathOptions, Router, Runtime, ServerLimits, SockJsOptions, StatusCode, TransportKind};
+use bowline_tests::sockets::{Answer, Http, PATIENCE, Rig, Wire, masked_frame, soon};
 use serde_json::{Value, json};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -201,7 +201,7 @@ async fn a_websocket_carries_it_too(runtime: impl Wire) {
     assert_eq!(second.closed().unwrap().0, 1000);
 
     let mut raw = runtime.opener().connect(address, "/rpc/websocket");
-    assert_eq!(raw.call("echo", &json!({ "value": "raw" }))["result"]["value"], "raw");
+    assert_eq!(raw.call("kind", &json!({}))["result"]["value"], json!(["websocket", "/rpc"]));
     let mut plain = runtime.opener().connect(address, "/rpc");
     assert_eq!(plain.call("kind", &json!({}))["result"]["value"], json!(["websocket", "/rpc"]));
 }
@@ -491,9 +491,97 @@ async fn a_watchdog_asks_a_client_that_polls_before_it_judges(runtime: impl Wire
     assert_eq!(client.call("echo", json!({ "value": "still here" }))["result"]["value"], "still here");
 }
 
+async fn a_response_that_is_not_taken_interrupts_it_and_keeps_nobody_waiting(runtime: impl Wire) {
+    let sockjs = SockJsOptions::new().disconnect_delay(SHORT);
+    let (address, _server) = served(&runtime, PathOptions::new().max_message_size(20_000_000).sockjs(sockjs)).await;
+    let mut client = polling(address, "stuck");
+    client.receive.send("POST", "/rpc/0/stuck/xhr", "");
+    client.post(&list(&[request(1, "echo", json!({ "value": "x".repeat(15_000_000) }))]));
+    client.receive.head();
+    // Nobody knows yet whether the rest of it will arrive.
+    let mut next = [Http::connect(address), Http::connect(address)];
+    for http in &mut next {
+        http.send("POST", "/rpc/0/stuck/xhr", "");
+    }
+    let mut answers = next.map(|mut http| http.answer().body);
+    answers.sort();
+    assert_eq!(
+        answers,
+        ["c[1002,\"Connection interrupted\"]\n", "c[2010,\"Another connection still open\"]\n"],
+        "one may wait, and two not"
+    );
+    assert!(client.receive.rest() < 15_000_000, "the rest is not kept");
+}
+
+async fn a_heartbeat_comes_in_time_however_long_a_session_may_be_without_a_request(runtime: impl Wire) {
+    let sockjs = SockJsOptions::new().heartbeat(SHORT).disconnect_delay(PATIENCE * 4);
+    let (address, _server) = served(&runtime, PathOptions::new().sockjs(sockjs)).await;
+    assert_eq!(polling(address, "beats").poll(), "h\n");
+}
+
+async fn a_websocket_below_it_answers_pings_however_many(runtime: impl Wire) {
+    let (address, _server) = served(&runtime, options()).await;
+    let mut peer = runtime.opener().connect(address, "/rpc/0/pings/websocket");
+    assert_eq!(peer.message_in(), Message::text("o"));
+    assert!(peer.message(Message::Ping(b"x".to_vec().into())));
+    assert_eq!(peer.message_in(), Message::Pong(b"x".to_vec().into()));
+    assert!(peer.bytes(&masked_frame(0x89, b"").repeat(5000)));
+    peer.text(&list(&[request(1, "echo", json!({ "value": "behind them" }))]));
+    let text = loop {
+        match peer.message_in() {
+            Message::Text(text) => break text,
+            Message::Pong(_) => {}
+            other @ (Message::Binary(_) | Message::Close(_) | Message::Ping(_) | Message::Frame(_)) => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(messages(&text)[0]["result"]["value"], "behind them");
+}
+
+async fn an_answer_to_head_has_no_body(runtime: impl Wire) {
+    let (address, _server) = served(&runtime, options()).await;
+    let mut http = Http::connect(address);
+    for path in ["/rpc", "/rpc/info", "/rpc/0/0/xhr"] {
+        http.send("HEAD", path, "");
+        assert_eq!(http.head().status, 405);
+        assert_eq!(http.ask("GET", "/rpc", "").body, "Welcome to SockJS!\n");
+    }
+}
+
+async fn only_one_request_of_a_session_brings_messages_at_a_time(runtime: impl Wire) {
+    let (address, _server) = served(&runtime, options()).await;
+    let _client = polling(address, "twice");
+    let mut first = Http::connect(address);
+    first.bytes(b"POST /rpc/0/twice/xhr_send HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n");
+    assert_eq!(first.head().status, 100);
+    assert_eq!(Http::once(address, "POST", "/rpc/0/twice/xhr_send", "[]").status, 409);
+    first.bytes(b"[]");
+    assert_eq!(first.answer().status, 204);
+    assert_eq!(Http::once(address, "POST", "/rpc/0/twice/xhr_send", "[]").status, 204);
+}
+
+async fn sessions_without_a_connection_take_no_place_of_those_that_have_one(runtime: impl Wire) {
+    let mut limits = ServerLimits::new();
+    (limits.max_connections, limits.max_sockjs_sessions) = (2, 3);
+    let server = runtime.server().path_with("/rpc", options(), router()).limits(limits);
+    let (address, _server) = runtime.serve(runtime.listen(server, "127.0.0.1:0").await.unwrap());
+    let mut http = Http::connect(address);
+    for n in 0..3 {
+        assert_eq!(http.ask("POST", &format!("/rpc/0/{n}/xhr"), "").body, "o\n");
+    }
+    assert_eq!(http.ask("POST", "/rpc/0/3/xhr", "").status, 503);
+    let mut peer = runtime.opener().connect(address, "/rpc");
+    assert_eq!(peer.call("echo", &json!({ "value": "a" }))["result"]["value"], "a");
+    let mut carried = runtime.opener().connect(address, "/rpc/0/0/websocket");
+    assert_eq!(carried.message_in(), Message::text("o"));
+    for path in ["/rpc", "/rpc/0/0/websocket"] {
+        assert_eq!(runtime.opener().connect(address, path).closed().unwrap().0, 1013, "{path}");
+    }
+}
+
 bowline_tests::over_both_wires![
     a_client_that_polls_calls_and_is_answered,
     a_websocket_carries_it_too,
+    a_websocket_below_it_answers_pings_however_many,
     ; plain:
     each_kind_of_stream_brings_what_is_said_when_it_is_said,
     a_session_goes_from_sockjs_to_a_websocket_and_back_and_loses_nothing,
@@ -508,6 +596,11 @@ bowline_tests::over_both_wires![
     what_is_posted_has_to_be_a_list_of_messages_and_not_too_long,
     requests_may_come_behind_each_other,
     a_watchdog_asks_a_client_that_polls_before_it_judges,
+    a_response_that_is_not_taken_interrupts_it_and_keeps_nobody_waiting,
+    a_heartbeat_comes_in_time_however_long_a_session_may_be_without_a_request,
+    an_answer_to_head_has_no_body,
+    only_one_request_of_a_session_brings_messages_at_a_time,
+    sessions_without_a_connection_take_no_place_of_those_that_have_one,
 ];
 
 #[test]

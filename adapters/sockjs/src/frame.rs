@@ -14,10 +14,15 @@ pub struct Close {
 }
 
 impl Close {
-    /// To who waits for frames while another request of the session does.
-    pub(crate) const ANOTHER_RECEIVER: (u16, &'static str) = (2010, "Another connection still open");
+    const ANOTHER_RECEIVER: (u16, &'static str) = (2010, "Another connection still open");
     /// A request broke off, and nobody knows what of its response has arrived.
     pub(crate) const INTERRUPTED: (u16, &'static str) = (1002, "Connection interrupted");
+
+    /// For who wants to wait for frames while another request of the session does.
+    #[must_use]
+    pub fn another_receiver() -> Self {
+        Self::of(Self::ANOTHER_RECEIVER)
+    }
 
     pub(crate) fn of((code, reason): (u16, &str)) -> Self {
         Self { code, reason: reason.into() }

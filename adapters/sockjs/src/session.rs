@@ -137,7 +137,7 @@ impl Session {
         match &self.phase {
             Phase::Gone => return Admission::Gone,
             Phase::Closed { close, .. } if self.receiver.is_some() => return Admission::Refused(close.clone()),
-            Phase::Open if self.receiver.is_some() => return Admission::Refused(Close::of(Close::ANOTHER_RECEIVER)),
+            Phase::Open if self.receiver.is_some() => return Admission::Refused(Close::another_receiver()),
             Phase::Open => self.ends_at = None,
             Phase::Closed { .. } => {}
         }
@@ -172,8 +172,14 @@ impl Session {
 
     /// The connection of the request that waits has taken some of what was given out: a slow link is not a dead one.
     pub fn handle_progress(&mut self, now: Instant) {
-        if let Some(Receiver { state: Receiving::Last { until, .. }, .. }) = &mut self.receiver {
-            *until = now + self.settings.disconnect;
+        let Some(receiver) = &mut self.receiver else { return };
+        let later = now + self.settings.disconnect;
+        if let Receiving::Last { until, .. } = &mut receiver.state {
+            *until = later;
+        }
+        match self.phase {
+            Phase::Closed { .. } => self.ends_at = Some(later),
+            Phase::Open | Phase::Gone => {}
         }
     }
 

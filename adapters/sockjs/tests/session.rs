@@ -1,4 +1,5 @@
 //! The life of a session on virtual time.
+#![allow(clippy::unwrap_used, reason = "in a test a panic is the failure")]
 
 use bowline_core::Instant;
 use bowline_sockjs::{Admission, Close, Receiving, Reception, Session, Settings, Transmit};
@@ -276,6 +277,24 @@ fn a_response_whose_end_is_not_taken_interrupts_it_unless_the_link_is_only_slow(
     assert!(link.session.is_open());
     link.advance(SECOND);
     assert!(link.session.is_over() && !link.session.has_receiver());
+}
+
+#[test]
+fn who_is_closed_and_takes_it_slowly_gets_it_all() {
+    for receiving in [Receiving::Xhr, Receiving::EventSource] {
+        let mut link = Link::opened();
+        link.session.send("a");
+        assert_eq!(link.attach(receiving), Admission::Attached);
+        assert!(link.next().is_some());
+        link.close();
+        for _ in 0..3 {
+            link.advance(SECOND * 4);
+            link.session.handle_progress(link.now);
+            assert!(!link.session.is_gone() && link.session.has_receiver());
+        }
+        link.advance(SECOND * 5);
+        assert!(link.session.is_gone());
+    }
 }
 
 #[test]

@@ -137,6 +137,15 @@ impl<S: Read + Write> Http<S> {
         matches!(self.stream.read(&mut [0]), Ok(0))
     }
 
+    /// How many bytes there are up to the end of the connection, however that comes.
+    pub fn rest(&mut self) -> usize {
+        let (mut rest, mut chunk) = (0, vec![0; 64 * 1024]);
+        while let Ok(n @ 1..) = self.stream.read(&mut chunk) {
+            rest += n;
+        }
+        rest
+    }
+
     fn take(&mut self, length: usize) -> String {
         let mut bytes = vec![0; length];
         self.stream.read_exact(&mut bytes).expect("the rest of the answer");

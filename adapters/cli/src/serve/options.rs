@@ -106,6 +106,9 @@ pub(super) struct Limits {
     /// How many transports
     #[arg(long, value_name = "N")]
     max_connections: Option<NonZeroUsize>,
+    /// How many SockJS sessions that poll or stream
+    #[arg(long, value_name = "N")]
+    max_sockjs_sessions: Option<NonZeroUsize>,
     /// How many unfinished handshakes, TLS and HTTP
     #[arg(long, value_name = "N")]
     max_handshakes: Option<NonZeroUsize>,
@@ -132,6 +135,7 @@ impl From<&Limits> for ServerLimits {
         let set = |limit: &mut usize, flag: Option<NonZeroUsize>| *limit = flag.map_or(*limit, NonZeroUsize::get);
         set(&mut limits.max_sessions, flags.max_sessions);
         set(&mut limits.max_connections, flags.max_connections);
+        set(&mut limits.max_sockjs_sessions, flags.max_sockjs_sessions);
         set(&mut limits.max_handshakes, flags.max_handshakes);
         set(&mut limits.max_replay_bytes, flags.max_replay_bytes);
         let set = |limit: &mut u32, flag: Option<NonZeroU32>| *limit = flag.map_or(*limit, NonZeroU32::get);

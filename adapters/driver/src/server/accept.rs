@@ -5,7 +5,7 @@ use super::head::{self, Caller, Persistence, Refusal, RequestHead, Security};
 use super::http1::Http1;
 use super::serving::{ServedPath, Serving};
 use super::sockjs::{self, Carried};
-use super::start::{self, Opened};
+use super::start::{self, Opened, Place};
 use crate::clock;
 use crate::limits::Permit;
 use crate::metrics::{Limit, ServerMetrics};
@@ -227,7 +227,7 @@ async fn begin<R: Runtime>(
     let Http1 { stream, unread } = http;
     match framing {
         Framing::Plain => {
-            let opened = Opened { path, attributes, kind: TransportKind::WebSocket, stream, unread, waited: Some(place) };
+            let opened = Opened { path, attributes, kind: TransportKind::WebSocket, stream, unread, place: Place::Handshake(place) };
             start::start(serving, &head, opened)
         }
         Framing::SockJs => {

@@ -72,6 +72,13 @@ impl Http1 {
         const BAD: Refusal = Refusal(StatusCode::BAD_REQUEST);
         let mut body = Vec::new();
         loop {
+            // What a proxy might read in another way is no size: none at all, or a line that ends in the middle of an extension.
+            let line_ends = self.unread.iter().position(|byte| *byte == b'\n');
+            let is_odd = self.unread.first().is_some_and(|byte| !byte.is_ascii_hexdigit())
+                || line_ends.is_some_and(|at| !self.unread[..at].ends_with(b"\r"));
+            if is_odd {
+                return Ok(Err(BAD));
+            }
             let size = match httparse::parse_chunk_size(&self.unread) {
                 Ok(httparse::Status::Complete((at, size))) => {
                     self.unread.drain(..at);
@@ -217,6 +224,9 @@ mod tests {
             ("Transfer-Encoding: gzip, chunked", "", 501),
             ("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked", "", 501),
             ("Transfer-Encoding: chunked", "x\r\n", 400),
+            ("Transfer-Encoding: chunked", "\r\n", 400),
+            ("Transfer-Encoding: chunked", ";x\r\n", 400),
+            ("Transfer-Encoding: chunked", "1;x\ny\r\na\r\n0\r\n\r\n", 400),
             ("Transfer-Encoding: chunked", "b\r\n", 413),
             ("Transfer-Encoding: chunked", "5\r\n12345\r\n6\r\n123456\r\n", 413),
             ("Transfer-Encoding: chunked", "ffffffffffffffff\r\n", 413),

@@ -151,7 +151,7 @@ impl<R: Runtime> Server<R> {
             paths,
             interceptors: self.interceptors,
             registry,
-            sockjs: Table::new(self.limits.max_connections),
+            sockjs: Table::new(self.limits.max_sockjs_sessions),
             connections: Gate::shown(self.limits.max_connections, metrics.connections()),
             handshakes: Gate::shown(self.limits.max_handshakes, metrics.handshakes()),
             metrics,

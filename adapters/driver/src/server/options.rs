@@ -194,8 +194,11 @@ impl SockJsOptions {
 #[non_exhaustive]
 pub struct ServerLimits {
     /// Transports at once, beside those in their handshake; 65,536. One more is closed with 1013, and counts among those in their handshake until
-    /// it is gone. A SockJS session is one, whatever requests it makes.
+    /// it is gone.
     pub max_connections: usize,
+    /// SockJS sessions at once that poll or stream, which count nowhere else; 16,384. One more is answered with 503. A client makes one by a single request, and it lives for a
+    /// [few seconds](SockJsOptions::disconnect_delay) without another.
+    pub max_sockjs_sessions: usize,
     /// Sessions at once on all paths, attached or not; 65,536.
     pub max_sessions: usize,
     /// Connections at once that have not finished their handshake, or that bring SockJS requests and wait for none; 1,024. One more is answered with 503.
@@ -219,6 +222,7 @@ impl Default for ServerLimits {
     fn default() -> Self {
         Self {
             max_connections: 65_536,
+            max_sockjs_sessions: 16_384,
             max_sessions: 65_536,
             max_handshakes: 1024,
             handshake_timeout: Duration::from_secs(10),
@@ -242,6 +246,7 @@ impl ServerLimits {
     pub(super) fn zero(&self) -> Option<&'static str> {
         let Self {
             max_connections,
+            max_sockjs_sessions,
             max_sessions,
             max_handshakes,
             handshake_timeout,
@@ -253,6 +258,7 @@ impl ServerLimits {
         } = self;
         let all = [
             (*max_connections == 0, "max_connections"),
+            (*max_sockjs_sessions == 0, "max_sockjs_sessions"),
             (*max_sessions == 0, "max_sessions"),
             (*max_handshakes == 0, "max_handshakes"),
             (handshake_timeout.is_zero(), "handshake_timeout"),

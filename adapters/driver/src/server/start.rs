@@ -13,7 +13,7 @@ use http::HeaderMap;
 use std::sync::Arc;
 
 /// A connection over the limit of the server (RFC 6455 section 7.4.1 and its registry).
-const TRY_AGAIN_LATER: Close = Close { code: 1013, reason: "Too many connections" };
+pub(super) const TRY_AGAIN_LATER: Close = Close { code: 1013, reason: "Too many connections" };
 
 /// A transport that was admitted.
 pub(super) struct Opened {
@@ -23,13 +23,20 @@ pub(super) struct Opened {
     pub(super) stream: BoxStream,
     /// What came behind the request's head.
     pub(super) unread: Vec<u8>,
-    /// Its place while it had none among the connections, if it counted there.
-    pub(super) waited: Option<Permit>,
+    pub(super) place: Place,
+}
+
+/// Where a transport counts.
+pub(super) enum Place {
+    /// Among the handshakes, until now.
+    Handshake(Permit),
+    /// Somewhere else, and it will.
+    Elsewhere,
 }
 
 /// The session task of a new transport, for which `head` has asked; `None` if there is no randomness to be had for its id, or no room.
 pub(super) fn start<R: Runtime>(serving: &Serving<R>, head: &RequestHead, opened: Opened) -> Option<SessionTask<R>> {
-    let Opened { path, attributes, kind, stream, unread, waited } = opened;
+    let Opened { path, attributes, kind, stream, unread, place } = opened;
     let mut random = [0; 16];
     if let Err(error) = getrandom::fill(&mut random) {
         tracing::error!(%error, "no randomness for a session's id");
@@ -42,10 +49,14 @@ pub(super) fn start<R: Runtime>(serving: &Serving<R>, head: &RequestHead, opened
         }
     }
     let info = TransportInfo::new(kind, head.peer(), headers);
-    let connection = serving.connections.enter();
-    let is_full = connection.is_none();
-    // One that is refused lingers on its handshake's place: those that are refused are not without bounds either.
-    let permit = connection.or(waited);
+    let (permit, is_full) = match place {
+        Place::Handshake(waited) => match serving.connections.enter() {
+            Some(permit) => (Some(permit), false),
+            // One that is refused lingers on its handshake's place: those that are refused are not without bounds either.
+            None => (Some(waited), true),
+        },
+        Place::Elsewhere => (None, false),
+    };
     let max_message = path.home.config.limits.message_bytes;
     let transport = WebSocket::new(stream, unread, Side::Server, max_message, info, permit);
     // A refusal that will pass is said by a Close frame: after an HTTP status Kurento's Java client never tries again.
@@ -60,11 +71,9 @@ pub(super) fn start<R: Runtime>(serving: &Serving<R>, head: &RequestHead, opened
         return None;
     }
     serving.metrics.connected();
-    let asked = match kind {
-        TransportKind::WebSocket if *head.path() != *path.name => head.path().into(),
-        // What stands behind the path is SockJS' own.
-        TransportKind::WebSocket | TransportKind::SockJs => Arc::clone(&path.name),
-    };
+    // What stands behind a path with SockJS is SockJS' own.
+    let is_named = path.sockjs.is_some() || *head.path() == *path.name;
+    let asked = if is_named { Arc::clone(&path.name) } else { head.path().into() };
     let arrival = Arrival { transport, path: asked, attributes };
     Some(SessionTask::server(serving.runtime.clone(), Arc::clone(&path.home), arrival, random))
 }

@@ -1,27 +1,26 @@
 //! SockJS over a WebSocket: the session lives as long as the connection, and no other finds it.
 
-use super::{keep, new_line};
+use super::{keep, settings};
 use crate::limits::Permit;
+use crate::metrics::Limit;
 use crate::runtime::{BoxStream, Runtime};
 use crate::server::head::RequestHead;
 use crate::server::serving::{ServedPath, Serving};
-use crate::server::start::{self, Opened};
+use crate::server::start::{self, Opened, Place, TRY_AGAIN_LATER};
 use crate::session::Attributes;
-use crate::transport::sockjs::{Line, Pipe};
+use crate::transport::sockjs::{Attached, Line, Pipe, Ticket};
 use crate::transport::{Incoming, Side, TransportInfo, TransportKind, WebSocket, close_in_background};
 use bowline_core::Close;
-use bowline_sockjs::{Admission, Reception, Transmit};
+use bowline_sockjs::{Reception, Transmit};
 use http::HeaderMap;
 use std::future::poll_fn;
 use std::io;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-/// A connection over the limit of the server.
-const TRY_AGAIN_LATER: Close = Close { code: 1013, reason: "Too many connections" };
 /// What a client sends is no list of messages.
 const BROKEN: Close = Close { code: 1007, reason: "Broken JSON encoding" };
-/// Messages that are taken in before others get their turn.
+/// Reads, of 64 KiB at most, before others get their turn.
 const TURN: usize = 64;
 
 /// A WebSocket of SockJS after its handshake.
@@ -40,19 +39,18 @@ pub(in crate::server) async fn carry<R: Runtime>(serving: &Arc<Serving<R>>, carr
     // A list of messages is longer than each, and the longest are refused one by one.
     let max = path.home.config.limits.message_bytes.saturating_mul(2).saturating_add(64 * 1024);
     let info = TransportInfo::new(TransportKind::SockJs, head.peer(), HeaderMap::new());
-    let settings = path.sockjs.as_ref().map(|options| options.settings).unwrap_or_default();
-    let line = match new_line(serving, settings) {
-        Ok(line) => Arc::new(line),
-        Err(_) => {
-            let socket = WebSocket::new(stream, unread, Side::Server, max, info, Some(place));
-            close_in_background(&serving.runtime, socket, TRY_AGAIN_LATER);
-            return;
-        }
-    };
-    drop(place);
-    let socket = WebSocket::new(stream, unread, Side::Server, max, info, None);
+    let connection = serving.connections.enter();
+    let is_full = connection.is_none();
+    let socket = WebSocket::new(stream, unread, Side::Server, max, info, connection.or(Some(place)));
+    if is_full {
+        tracing::warn!("too many connections");
+        serving.metrics.limit_hit(Limit::Connections);
+        close_in_background(&serving.runtime, socket, TRY_AGAIN_LATER);
+        return;
+    }
+    let line = Arc::new(Line::new(settings(&path), None));
     let pipe = Box::new(Pipe(Arc::clone(&line)));
-    let opened = Opened { path, attributes, kind: TransportKind::SockJs, stream: pipe, unread: Vec::new(), waited: None };
+    let opened = Opened { path, attributes, kind: TransportKind::SockJs, stream: pipe, unread: Vec::new(), place: Place::Elsewhere };
     if let Some(task) = start::start(serving, &head, opened) {
         serving.runtime.spawn(task);
     }
@@ -76,16 +74,25 @@ struct Carrier {
 impl Carrier {
     /// Until one of the two has ended. Says with what the connection is to be closed.
     async fn run(&mut self) -> Close {
-        // A session that nobody else can find has no other receiver.
-        if poll_fn(|cx| self.line.poll_attach(cx, &Reception::WebSocket)).await != Admission::Attached {
+        let Attached::Here(ticket) = poll_fn(|cx| self.line.poll_attach(cx, &Reception::WebSocket)).await else {
+            // A session that nobody else can find has no other receiver.
             return Close::NORMAL;
-        }
+        };
         poll_fn(|cx| {
             let Self { line, socket: Some(socket), last } = self else { return Poll::Ready(Close::NORMAL) };
-            match poll_out(cx, line, socket, last) {
-                Poll::Ready(_) => Poll::Ready(Close::NORMAL),
-                Poll::Pending => poll_in(cx, line, socket),
+            for _ in 0..TURN {
+                if poll_out(cx, (line, ticket), socket, last).is_ready() {
+                    return Poll::Ready(Close::NORMAL);
+                }
+                match poll_in(cx, line, socket) {
+                    // What has come may have brought about something to write: pongs.
+                    Poll::Ready(None) => {}
+                    Poll::Ready(Some(close)) => return Poll::Ready(close),
+                    Poll::Pending => return Poll::Pending,
+                }
             }
+            cx.waker().wake_by_ref();
+            Poll::Pending
         })
         .await
     }
@@ -93,18 +100,17 @@ impl Carrier {
 
 impl Drop for Carrier {
     fn drop(&mut self) {
-        self.line.receiver_gone();
         self.line.abort();
     }
 }
 
 /// Writes what there is. Ready when the `last` of it has been written, or nothing can be.
-fn poll_out(cx: &mut Context<'_>, line: &Line, socket: &mut WebSocket, last: &mut bool) -> Poll<io::Result<()>> {
+fn poll_out(cx: &mut Context<'_>, (line, ticket): (&Line, Ticket), socket: &mut WebSocket, last: &mut bool) -> Poll<io::Result<()>> {
     loop {
         let mut is_empty = false;
         while socket.has_room() && !*last && !is_empty {
             let mut frame = Vec::new();
-            match line.poll_transmit(cx, &mut frame) {
+            match line.poll_transmit(cx, ticket, &mut frame) {
                 Poll::Ready(Some(transmit)) => {
                     socket.write_text(|out| {
                         out.extend_from_slice(&frame);
@@ -119,8 +125,12 @@ fn poll_out(cx: &mut Context<'_>, line: &Line, socket: &mut WebSocket, last: &mu
         if line.take_probe() {
             socket.write_ping();
         }
-        ready!(socket.poll_flush(cx))?;
-        line.written();
+        match socket.poll_flush(cx) {
+            Poll::Ready(flushed) => flushed?,
+            // A session that has been closed for a while says no more.
+            Poll::Pending => return line.poll_given_up(cx, ticket).map(Ok),
+        }
+        line.written(ticket);
         if *last {
             return Poll::Ready(Ok(()));
         }
@@ -130,41 +140,31 @@ fn poll_out(cx: &mut Context<'_>, line: &Line, socket: &mut WebSocket, last: &mu
     }
 }
 
-/// Takes what comes. Ready when nothing more will, or nothing that makes sense.
-fn poll_in(cx: &mut Context<'_>, line: &Line, socket: &mut WebSocket) -> Poll<Close> {
-    for _ in 0..TURN {
-        if !socket.may_read() || line.poll_room(cx).is_pending() {
-            return Poll::Pending;
-        }
-        let mut input = match socket.poll_read(cx) {
-            Poll::Ready(Ok(input)) => input,
-            Poll::Ready(Err(_)) => return Poll::Ready(Close::NORMAL),
-            Poll::Pending => return Poll::Pending,
-        };
-        let mut rest = input.rest();
-        let mut ended = None;
-        while ended.is_none()
-            && let Some(incoming) = socket.decode(&mut rest)
-        {
-            ended = match incoming {
-                // Empty ones mean nothing.
-                Incoming::Text(text) if text.is_empty() => None,
-                Incoming::Text(text) => line.deliver(&text).is_err().then_some(BROKEN),
-                Incoming::Alive => {
-                    line.alive();
-                    None
-                }
-                Incoming::Refused(close) => Some(close),
-                Incoming::Closed(_) => Some(Close::NORMAL),
-            };
-        }
-        let left = rest.len();
-        input.keep_last(left);
-        socket.put_back(input);
-        if let Some(close) = ended {
-            return Poll::Ready(close);
-        }
+/// Takes what comes. Ready when something has: with what the connection is to be closed, if nothing more will come, or nothing that makes sense.
+fn poll_in(cx: &mut Context<'_>, line: &Line, socket: &mut WebSocket) -> Poll<Option<Close>> {
+    if !socket.may_read() || line.poll_room(cx).is_pending() {
+        return Poll::Pending;
     }
-    cx.waker().wake_by_ref();
-    Poll::Pending
+    let Ok(mut input) = ready!(socket.poll_read(cx)) else { return Poll::Ready(Some(Close::NORMAL)) };
+    let mut rest = input.rest();
+    let mut ended = None;
+    while ended.is_none()
+        && let Some(incoming) = socket.decode(&mut rest)
+    {
+        ended = match incoming {
+            // Empty ones mean nothing.
+            Incoming::Text(text) if text.is_empty() => None,
+            Incoming::Text(text) => line.deliver(&text).is_err().then_some(BROKEN),
+            Incoming::Alive => {
+                line.alive();
+                None
+            }
+            Incoming::Refused(close) => Some(close),
+            Incoming::Closed(_) => Some(Close::NORMAL),
+        };
+    }
+    let left = rest.len();
+    input.keep_last(left);
+    socket.put_back(input);
+    Poll::Ready(ended)
 }

@@ -11,7 +11,7 @@ use super::admit::{Asked, ask_interceptors};
 use super::head::{Body, Persistence, Refusal, RequestHead};
 use super::http1::Http1;
 use super::serving::{ServedPath, Serving};
-use super::start::{self, Opened};
+use super::start::{self, Opened, Place};
 use crate::clock;
 use crate::limits::Permit;
 use crate::metrics::Limit;
@@ -21,7 +21,7 @@ use crate::transport::sockjs::{Key, Line, Pipe};
 use bowline_sockjs::{Settings, Transport};
 use futures_util::io::AsyncWriteExt;
 use http::header::EXPECT;
-use http::{Response, StatusCode};
+use http::{Method, Response, StatusCode};
 use std::future::poll_fn;
 use std::io;
 use std::sync::Arc;
@@ -139,12 +139,11 @@ impl<R: Runtime> Exchange<'_, R> {
 
     async fn write(&mut self, mut response: Response<String>) -> io::Result<()> {
         pages::cross_origin(self.head, response.headers_mut());
+        if *self.head.method() == Method::HEAD {
+            response.body_mut().clear();
+        }
         let until = clock::std_after(self.serving.limits.handshake_timeout);
         self.http.answer(&self.serving.runtime, until, &response, self.then).await
-    }
-
-    fn settings(&self) -> Settings {
-        self.path.sockjs.as_ref().map(|options| options.settings).unwrap_or_default()
     }
 
     /// The session with this key, begun if there is none.
@@ -153,8 +152,16 @@ impl<R: Runtime> Exchange<'_, R> {
         if let Some(line) = table.find(key) {
             return Ok(line);
         }
+        if self.serving.registry.is_stopping() {
+            return Err(StatusCode::SERVICE_UNAVAILABLE.into());
+        }
         let attributes = ask_interceptors(self.serving, self.head)?;
-        let line = Arc::new(new_line(self.serving, self.settings())?);
+        let Some(permit) = table.enter() else {
+            tracing::warn!("too many SockJS sessions");
+            self.serving.metrics.limit_hit(Limit::Connections);
+            return Err(StatusCode::SERVICE_UNAVAILABLE.into());
+        };
+        let line = Arc::new(Line::new(settings(self.path), Some(permit)));
         if !table.add(key, &line) {
             // Somebody else was quicker.
             return table.find(key).ok_or(StatusCode::SERVICE_UNAVAILABLE.into());
@@ -165,7 +172,7 @@ impl<R: Runtime> Exchange<'_, R> {
             kind: TransportKind::SockJs,
             stream: Box::new(Pipe(Arc::clone(&line))),
             unread: Vec::new(),
-            waited: None,
+            place: Place::Elsewhere,
         };
         if let Some(task) = start::start(self.serving, self.head, opened) {
             self.serving.runtime.spawn(task);
@@ -179,17 +186,9 @@ impl<R: Runtime> Exchange<'_, R> {
     }
 }
 
-/// A session that stands in no table yet, if there is room for one.
-fn new_line<R: Runtime>(serving: &Serving<R>, settings: Settings) -> Result<Line, Refusal> {
-    if serving.registry.is_stopping() {
-        return Err(StatusCode::SERVICE_UNAVAILABLE.into());
-    }
-    let Some(permit) = serving.sockjs.enter() else {
-        tracing::warn!("too many SockJS sessions");
-        serving.metrics.limit_hit(Limit::Connections);
-        return Err(StatusCode::SERVICE_UNAVAILABLE.into());
-    };
-    Ok(Line::new(settings, permit))
+/// How `path` serves it.
+fn settings(path: &ServedPath) -> Settings {
+    path.sockjs.as_ref().map(|options| options.settings).unwrap_or_default()
 }
 
 /// Minds the time of `line`, until it can be forgotten.

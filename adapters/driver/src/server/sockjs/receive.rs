@@ -5,8 +5,8 @@ use crate::limits::Permit;
 use crate::runtime::{BoxStream, Runtime};
 use crate::server::head::{self, Persistence};
 use crate::server::http1::Http1;
-use crate::transport::sockjs::{Key, Line};
-use bowline_sockjs::{Admission, Receiving, Reception, Session, Transmit};
+use crate::transport::sockjs::{Attached, Key, Line, Ticket};
+use bowline_sockjs::{Receiving, Reception, Session, Transmit};
 use futures_io::{AsyncRead, AsyncWrite};
 use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, TRANSFER_ENCODING, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
@@ -18,6 +18,8 @@ use std::task::{Context, Poll, ready};
 
 /// Bytes that a client may send behind a request whose response has not ended.
 const AHEAD: usize = 4096;
+/// Bytes that are written before the connection has to have taken them: TLS takes any number, and tells of none before it is rid of all.
+const PIECE: usize = 16 * 1024;
 /// A proxy that would collect a stream is asked not to.
 const NO_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
@@ -40,28 +42,33 @@ impl<R: Runtime> Exchange<'_, R> {
         if let Err(refusal) = self.read_body(AHEAD).await? {
             return Ok(Some(self.refuse(refusal)));
         }
-        let (line, refused) = loop {
+        // Whether it waits for messages or for another one's end: that is no handshake any more.
+        drop(place.take());
+        let (line, attached) = loop {
             let line = match self.line(&key) {
                 Ok(line) => line,
                 Err(refusal) => return Ok(Some(self.refuse(refusal))),
             };
             match poll_fn(|cx| line.poll_attach(cx, &reception)).await {
-                Admission::Gone => self.serving.sockjs.remove(&key, &line),
-                Admission::Refused(close) => break (line, Some(close)),
-                Admission::Attached | Admission::Later => break (line, None),
+                Attached::Gone => self.serving.sockjs.remove(&key, &line),
+                Attached::Here(ticket) => break (line, Ok(ticket)),
+                Attached::Refused(close) => break (line, Err(close)),
             }
         };
         let headers = self.headers(&reception);
-        if let Some(close) = refused {
-            let mut body = Vec::new();
-            Session::refusal(&reception, &close, &mut body);
-            // Frames are text.
-            let mut answer = Response::new(String::from_utf8_lossy(&body).into_owned());
-            *answer.headers_mut() = headers;
-            return Ok(Some(answer));
-        }
-        drop(place.take());
-        let mut waiting = Waiting { line, http: &mut *self.http, headers, then: self.then, is_stream: reception.is_stream(), ended: false };
+        let ticket = match attached {
+            Ok(ticket) => ticket,
+            Err(close) => {
+                let mut body = Vec::new();
+                Session::refusal(&reception, &close, &mut body);
+                // Frames are text.
+                let mut answer = Response::new(String::from_utf8_lossy(&body).into_owned());
+                *answer.headers_mut() = headers;
+                return Ok(Some(answer));
+            }
+        };
+        let is_stream = reception.is_stream();
+        let mut waiting = Waiting { line, ticket, http: &mut *self.http, headers, then: self.then, is_stream, ended: false };
         waiting.run().await?;
         Ok(None)
     }
@@ -82,6 +89,7 @@ impl<R: Runtime> Exchange<'_, R> {
 /// A request that waits. Dropped before its response has ended, it interrupts the session.
 struct Waiting<'w> {
     line: Arc<Line>,
+    ticket: Ticket,
     http: &'w mut Http1,
     headers: HeaderMap,
     then: Persistence,
@@ -94,16 +102,17 @@ struct Waiting<'w> {
 struct Writing {
     bytes: Vec<u8>,
     written: usize,
+    /// Of these, what the connection has passed on.
+    flushed: usize,
     /// Whether the head is among what was given out.
     begun: bool,
     /// Whether the end is.
     last: bool,
-    flushed: bool,
 }
 
 impl Waiting<'_> {
     async fn run(&mut self) -> io::Result<()> {
-        let mut writing = Writing { flushed: true, ..Writing::default() };
+        let mut writing = Writing::default();
         if self.is_stream {
             let framing = (TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
             writing.bytes = head::head_bytes(StatusCode::OK, &self.headers, Some(framing), self.then);
@@ -114,17 +123,23 @@ impl Waiting<'_> {
 
     /// Ready when the response has ended, or cannot.
     fn poll(&mut self, cx: &mut Context<'_>, writing: &mut Writing) -> Poll<io::Result<()>> {
-        while let Poll::Ready(written) = writing.poll(cx, &mut self.http.stream, &self.line) {
-            written?;
+        loop {
+            match writing.poll(cx, &mut self.http.stream, || self.line.progressed(self.ticket)) {
+                Poll::Ready(written) => written?,
+                Poll::Pending if self.line.poll_given_up(cx, self.ticket).is_ready() => {
+                    return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+                }
+                Poll::Pending => break,
+            }
             if writing.begun {
-                self.line.written();
+                self.line.written(self.ticket);
             }
             if writing.last {
                 self.ended = true;
                 return Poll::Ready(Ok(()));
             }
             let mut frame = Vec::new();
-            match self.line.poll_transmit(cx, &mut frame) {
+            match self.line.poll_transmit(cx, self.ticket, &mut frame) {
                 Poll::Ready(Some(transmit)) => self.give(writing, &frame, transmit),
                 Poll::Ready(None) => return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into())),
                 Poll::Pending => break,
@@ -166,23 +181,24 @@ impl Waiting<'_> {
 
 impl Writing {
     /// Ready when the connection has taken all.
-    fn poll(&mut self, cx: &mut Context<'_>, stream: &mut BoxStream, line: &Line) -> Poll<io::Result<()>> {
-        while self.written < self.bytes.len() {
-            self.flushed = false;
-            match ready!(Pin::new(&mut *stream).poll_write(cx, &self.bytes[self.written..])) {
-                Ok(0) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                Ok(n) => {
-                    self.written += n;
-                    line.progressed();
-                }
-                Err(error) => return Poll::Ready(Err(error)),
+    fn poll(&mut self, cx: &mut Context<'_>, stream: &mut BoxStream, progressed: impl Fn()) -> Poll<io::Result<()>> {
+        loop {
+            let piece = &self.bytes[self.written..self.bytes.len().min(self.flushed + PIECE)];
+            if piece.is_empty() && self.flushed == self.written {
+                break;
             }
+            if piece.is_empty() {
+                ready!(Pin::new(&mut *stream).poll_flush(cx))?;
+                self.flushed = self.written;
+            } else {
+                match ready!(Pin::new(&mut *stream).poll_write(cx, piece))? {
+                    0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                    n => self.written += n,
+                }
+            }
+            progressed();
         }
-        if !self.flushed {
-            ready!(Pin::new(stream).poll_flush(cx))?;
-            self.flushed = true;
-        }
-        (self.bytes, self.written) = (Vec::new(), 0);
+        (self.bytes, self.written, self.flushed) = (Vec::new(), 0, 0);
         Poll::Ready(Ok(()))
     }
 }
@@ -190,7 +206,7 @@ impl Writing {
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         if !self.ended {
-            self.line.receiver_gone();
+            self.line.receiver_gone(self.ticket);
         }
     }
 }

@@ -18,8 +18,8 @@ const NO_MASK: Option<[u8; 4]> = Some([0; 4]);
 /// A SockJS session, shared by the session task, the requests of its client and the task that minds its time.
 pub(crate) struct Line {
     state: Mutex<State>,
-    /// Its place among the server's lines.
-    _permit: Permit,
+    /// Its place among those that have no connection of their own.
+    _permit: Option<Permit>,
 }
 
 struct State {
@@ -35,7 +35,25 @@ struct State {
     probe: bool,
     /// A request that brings messages is being read.
     sending: bool,
+    /// The last receiver that was attached.
+    ticket: Ticket,
+    /// When the task that minds its time will look at it next.
+    minds: Instant,
     wakers: Wakers,
+}
+
+/// Which of its receivers a request is. What happens to one that the session has given up is nothing to the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ticket(u64);
+
+/// What becomes of a request that wants to wait for frames.
+pub(crate) enum Attached {
+    /// It gets them, and shows this for it.
+    Here(Ticket),
+    /// It is answered with this.
+    Refused(Close),
+    /// There is no such session any more.
+    Gone,
 }
 
 /// Who waits for something to happen here.
@@ -57,7 +75,7 @@ struct Wakers {
 pub(crate) struct Sending<'l>(&'l Line);
 
 impl Line {
-    pub(crate) fn new(settings: Settings, permit: Permit) -> Self {
+    pub(crate) fn new(settings: Settings, permit: Option<Permit>) -> Self {
         let state = State {
             session: Session::new(clock::now(), settings),
             incoming: Vec::new(),
@@ -67,6 +85,8 @@ impl Line {
             is_socket: false,
             probe: false,
             sending: false,
+            ticket: Ticket(0),
+            minds: Instant::ORIGIN,
             wakers: Wakers::default(),
         };
         Self { state: Mutex::new(state), _permit: permit }
@@ -80,63 +100,84 @@ impl Line {
 // For a request that waits for frames.
 impl Line {
     /// As [`Session::handle_receiver`]; pending while that says [`Admission::Later`].
-    pub(crate) fn poll_attach(&self, cx: &Context<'_>, reception: &Reception) -> Poll<Admission> {
+    pub(crate) fn poll_attach(&self, cx: &Context<'_>, reception: &Reception) -> Poll<Attached> {
         let mut state = self.state();
-        let admission = state.session.handle_receiver(clock::now(), reception.clone());
-        match admission {
+        Poll::Ready(match state.session.handle_receiver(clock::now(), reception.clone()) {
+            // One may wait until the one before is done.
+            Admission::Later if state.wakers.next.as_ref().is_some_and(|next| !next.will_wake(cx.waker())) => {
+                Attached::Refused(Close::another_receiver())
+            }
             Admission::Later => {
-                // Of two that come after one, the first is asked to come again too: one of them will be one too many.
-                if let Some(before) = state.wakers.next.replace(cx.waker().clone()).filter(|before| !before.will_wake(cx.waker())) {
-                    before.wake();
-                }
+                state.wakers.next = Some(cx.waker().clone());
                 return Poll::Pending;
             }
             Admission::Attached => {
+                state.ticket.0 += 1;
                 state.is_socket = *reception == Reception::WebSocket;
                 state.answer_probe();
+                state.mind();
+                Attached::Here(state.ticket)
             }
-            Admission::Refused(_) | Admission::Gone => {}
-        }
-        Poll::Ready(admission)
+            Admission::Refused(close) => Attached::Refused(close),
+            Admission::Gone => Attached::Gone,
+        })
     }
 
     /// As [`Session::poll_transmit`]; `None` if it waits for no more frames, as the session has ended.
-    pub(crate) fn poll_transmit(&self, cx: &Context<'_>, out: &mut Vec<u8>) -> Poll<Option<Transmit>> {
+    pub(crate) fn poll_transmit(&self, cx: &Context<'_>, ticket: Ticket, out: &mut Vec<u8>) -> Poll<Option<Transmit>> {
         let mut state = self.state();
+        if !state.is_current(ticket) {
+            return Poll::Ready(None);
+        }
         let waited = state.session.waiting();
         if let Some(transmit) = state.session.poll_transmit(clock::now(), out) {
             if waited >= HIGH {
                 wake(&mut state.wakers.task);
             }
+            state.mind();
             return Poll::Ready(Some(transmit));
         }
-        if !state.session.has_receiver() {
-            return Poll::Ready(None);
+        state.wakers.receiver = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
+    /// Ready once the session has given up the request, whose response is being written.
+    pub(crate) fn poll_given_up(&self, cx: &Context<'_>, ticket: Ticket) -> Poll<()> {
+        let mut state = self.state();
+        if !state.is_current(ticket) {
+            return Poll::Ready(());
         }
         state.wakers.receiver = Some(cx.waker().clone());
         Poll::Pending
     }
 
     /// As [`Session::handle_written`].
-    pub(crate) fn written(&self) {
+    pub(crate) fn written(&self, ticket: Ticket) {
         let mut state = self.state();
-        state.session.handle_written(clock::now());
-        state.answer_probe();
-        if !state.session.has_receiver() {
-            state.receiver_left();
+        if state.is_current(ticket) {
+            state.session.handle_written(clock::now());
+            state.answer_probe();
+            if !state.session.has_receiver() {
+                state.receiver_left();
+            }
         }
     }
 
     /// As [`Session::handle_progress`].
-    pub(crate) fn progressed(&self) {
-        self.state().session.handle_progress(clock::now());
+    pub(crate) fn progressed(&self, ticket: Ticket) {
+        let mut state = self.state();
+        if state.is_current(ticket) {
+            state.session.handle_progress(clock::now());
+        }
     }
 
     /// As [`Session::handle_receiver_gone`].
-    pub(crate) fn receiver_gone(&self) {
+    pub(crate) fn receiver_gone(&self, ticket: Ticket) {
         let mut state = self.state();
-        state.session.handle_receiver_gone(clock::now());
-        state.receiver_left();
+        if state.is_current(ticket) {
+            state.session.handle_receiver_gone(clock::now());
+            state.receiver_left();
+        }
     }
 
     /// Whether a ping of a WebSocket is to be written; once.
@@ -146,8 +187,7 @@ impl Line {
 
     /// The client is there: its WebSocket has answered.
     pub(crate) fn alive(&self) {
-        let mut state = self.state();
-        state.pong();
+        self.state().pong();
     }
 }
 
@@ -161,8 +201,11 @@ impl Line {
     /// The place of the one that does; `None` if another one has it.
     pub(crate) fn begin_sending(&self) -> Option<Sending<'_>> {
         let mut state = self.state();
-        let is_free = !std::mem::replace(&mut state.sending, true);
-        is_free.then_some(Sending(self))
+        if state.sending {
+            return None;
+        }
+        state.sending = true;
+        Some(Sending(self))
     }
 
     /// Ready when there is room for what it brings, or nobody who would want it.
@@ -241,7 +284,7 @@ impl Line {
                 Event::Close(said) => {
                     let (code, reason) = said.map_or((1000, Cow::Borrowed("")), |said| (said.code, said.reason));
                     state.session.close(clock::now(), Close { code, reason: reason.into_owned() });
-                    wake(&mut state.wakers.keeper);
+                    state.mind();
                 }
                 // The session task says nothing of the kind.
                 Event::Binary(_) | Event::Pong(_) => {}
@@ -270,15 +313,14 @@ impl Line {
         let now = clock::now();
         if state.session.poll_timeout().is_some_and(|at| at <= now) {
             state.session.handle_timeout(now);
-            let is_over = state.session.is_over();
-            let Wakers { task, receiver, next, sender, keeper: _ } = &mut state.wakers;
-            wake(receiver);
-            if is_over {
-                [task, next, sender].into_iter().for_each(wake);
+            wake(&mut state.wakers.receiver);
+            if !state.session.has_receiver() {
+                state.receiver_left();
             }
         }
+        state.minds = state.session.poll_timeout().unwrap_or(Instant::FAR_FUTURE);
         state.wakers.keeper = Some(cx.waker().clone());
-        if state.session.is_gone() { None } else { Some(state.session.poll_timeout().unwrap_or(Instant::FAR_FUTURE)) }
+        (!state.session.is_gone()).then_some(state.minds)
     }
 
     /// Ends it without a word: nothing will come of it.
@@ -291,6 +333,18 @@ impl Line {
 }
 
 impl State {
+    /// Whether the request with this ticket is the receiver.
+    fn is_current(&self, ticket: Ticket) -> bool {
+        self.ticket == ticket && self.session.has_receiver()
+    }
+
+    /// Lets the task that minds its time look again, if that would look too late.
+    fn mind(&mut self) {
+        if self.session.is_gone() || self.session.poll_timeout().is_some_and(|at| at < self.minds) {
+            wake(&mut self.wakers.keeper);
+        }
+    }
+
     /// The session task asks whether the client is there.
     fn ask(&mut self) {
         if self.is_socket {
@@ -315,8 +369,9 @@ impl State {
 
     /// No request waits for frames any more: another one may, and if none comes that is the end.
     fn receiver_left(&mut self) {
-        let Wakers { task, receiver: _, next, sender, keeper } = &mut self.wakers;
-        [next, keeper].into_iter().for_each(wake);
+        self.mind();
+        let Wakers { task, receiver: _, next, sender, keeper: _ } = &mut self.wakers;
+        wake(next);
         if self.session.is_over() {
             [task, sender].into_iter().for_each(wake);
         }

@@ -7,6 +7,6 @@ mod line;
 mod pipe;
 mod table;
 
-pub(crate) use line::Line;
+pub(crate) use line::{Attached, Line, Ticket};
 pub(crate) use pipe::Pipe;
 pub(crate) use table::{Key, Table};

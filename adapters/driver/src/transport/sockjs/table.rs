@@ -11,9 +11,8 @@ pub(crate) struct Key {
     pub(crate) id: Box<str>,
 }
 
-/// The SockJS sessions of a server, over requests and over WebSockets.
+/// The SockJS sessions of a server that have no connection of their own: the requests of their clients have to find them.
 pub(crate) struct Table {
-    /// Those over requests, which have to be found.
     lines: Mutex<HashMap<Key, Arc<Line>>>,
     gate: Arc<Gate>,
 }
