@@ -3,11 +3,12 @@
 
 use async_channel::{Sender, unbounded};
 use bowline::{Context, ErrorObject, Handler, HandlerError, Limits, PathOptions, Router, Session, Transaction};
-use bowline_tests::sockets::{Rig, Watched, soon};
+use bowline_tests::sockets::{Peer, Rig, Watched, soon};
 use futures_util::FutureExt;
 use futures_util::future::{join_all, pending};
+use serde_json::json;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// How often a handler has to be done.
 const TIMES: usize = 3000;
@@ -206,6 +207,30 @@ async fn calls_that_are_given_up_keep_no_room<R: Rig>(runtime: R) {
     assert_eq!(client.try_notify("news", ()), Ok(()));
 }
 
+/// A client that acknowledges nothing lets its server keep one long answer after the other: those that wait behind what their handlers have said, too.
+async fn long_answers_behind_what_their_handlers_have_said_let_no_more_start<R: Rig>(runtime: R) {
+    let started = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&started);
+    let noisy = move |length: usize, context: Context| {
+        count.fetch_add(1, Ordering::Relaxed);
+        let _ = context.session().try_notify("news", ());
+        async move { Ok::<_, ErrorObject>("x".repeat(length)) }
+    };
+    let router = Router::new().method_with("noisy", noisy);
+    let (address, _server) = runtime.serve(runtime.server().path("/", router).bind("127.0.0.1:0").await.unwrap());
+    let mut peer = Peer::connect(address, "/");
+    peer.call("connect", &json!({ "resume": { "received": 0 } }));
+    for _ in 0..250 {
+        peer.request("noisy", &json!({ "value": 500_000 }));
+    }
+    // What is read behind them has found them all, and has let some time pass since.
+    for _ in 0..10 {
+        peer.call("ping", &json!({}));
+    }
+    let started = started.load(Ordering::Relaxed);
+    assert!(started <= 4, "{started}");
+}
+
 bowline_tests::both![
     a_request_behind_one_whose_answer_has_to_wait,
     a_call_that_is_given_up_keeps_no_answer,
@@ -214,4 +239,5 @@ bowline_tests::both![
     a_client_that_floods_a_server_whose_handlers_ask_back,
     both_sides_call_at_once,
     one_call_more_than_may_be_out,
+    long_answers_behind_what_their_handlers_have_said_let_no_more_start,
 ];

@@ -312,12 +312,25 @@ impl Mailbox {
         Vec::from(ahead)
     }
 
-    /// Tells of the answers that wait behind what their own handlers have said.
-    pub(crate) fn with_answers(&self, tell: impl FnMut(&Responder)) {
+    /// Tells of the answers that wait behind what their own handlers have said, and how many bytes there are up to each.
+    pub(crate) fn with_answers(&self, mut tell: impl FnMut(&Responder, usize)) {
         let state = self.lock();
         if state.answers() > 0 {
-            state.ordered.iter().filter_map(Ordered::responder).for_each(tell);
+            let mut total = 0;
+            for (responder, bytes) in state.ordered.iter().filter_map(Ordered::answer) {
+                total += bytes;
+                tell(responder, total);
+            }
         }
+    }
+
+    /// Bytes of the answers that wait.
+    pub(crate) fn answer_bytes(&self) -> usize {
+        let mut bytes = 0;
+        if self.is_touched() {
+            self.with_answers(|_, total| bytes = total);
+        }
+        bytes
     }
 
     /// How many answers wait.

@@ -38,8 +38,13 @@ impl<R: Runtime> SessionTask<R> {
             self.post(now, answer);
         }
         // Those that have to wait are given, and the next requests may start: what they say may be what makes room.
-        let (session, endpoint) = (&self.session, &mut self.endpoint);
-        session.shared.mailbox.with_answers(|responder| endpoint.defer(now, responder));
+        // But no more of them than fill a buffer: nothing else bounds what they are long.
+        let (session, endpoint, most) = (&self.session, &mut self.endpoint, self.places.answer_bytes);
+        session.shared.mailbox.with_answers(|responder, bytes| {
+            if bytes < most {
+                endpoint.defer(now, responder);
+            }
+        });
         if let Some(reason) = self.mailbox().take_closing(now, self.endpoint.is_attached()) {
             any = true;
             self.abandon();

@@ -131,7 +131,7 @@ impl<R: Runtime> SessionTask<R> {
         // A new endpoint has no other transport that would have to be closed.
         let _ = endpoint.handle_attached(clock::now());
         let (dispatch, errors, metrics) = (Arc::clone(&home.dispatch), home.errors, home.metrics.session());
-        let places = Places::new(home.config.concurrency, home.config.limits.in_flight);
+        let places = Places::new(home.config.concurrency, &home.config.limits);
         let role = Role::Server(ServerSide { home, number, open_as: None, orphan: None });
         let mut task = Self::new(runtime, role, Session::new(shared), endpoint, places, dispatch, errors);
         task.metrics = metrics;
@@ -144,7 +144,7 @@ impl<R: Runtime> SessionTask<R> {
     pub(crate) fn client(runtime: R, session: Session, parts: ClientParts) -> Self {
         let ClientParts { config, dial, hub, dispatch, errors } = parts;
         let shown = config.session.clone();
-        let places = Places::new(config.concurrency, config.limits.in_flight);
+        let places = Places::new(config.concurrency, &config.limits);
         // It spreads the retries of many clients; without a source of randomness they only come together.
         let mut endpoint = Endpoint::client(config, getrandom::u64().unwrap_or(0));
         endpoint.open(clock::now());

@@ -16,7 +16,7 @@ impl<R: Runtime> SessionTask<R> {
         self.metrics.holds(usage.outbox_bytes);
         self.metrics.runs_into(Limit::InFlight, usage.in_flight >= limits.in_flight || usage.queued_bytes >= limits.queued_bytes);
         self.metrics.runs_into(Limit::Outbox, !self.endpoint.has_room());
-        let bytes = usage.outbox_bytes / STEP * STEP;
+        let bytes = (usage.outbox_bytes + self.session.shared.mailbox.answer_bytes()) / STEP * STEP;
         if bytes == self.session.shared.replay.load(Ordering::Relaxed) {
             return;
         }

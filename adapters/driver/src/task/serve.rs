@@ -6,7 +6,7 @@ use crate::handler::{Context, HandlerError, Incoming, Panicked, Reply, Work, gua
 use crate::owed::{AnswerSlot, Owed};
 use crate::registry::Errors;
 use crate::runtime::Runtime;
-use bowline_core::{ErrorObject, Instant, Json, Outcome, Request};
+use bowline_core::{ErrorObject, Instant, Json, Limits, Outcome, Request};
 use futures_util::stream::{FuturesUnordered, Stream};
 use std::error::Error;
 use std::future::{Future, pending};
@@ -30,11 +30,13 @@ pub(super) struct Places {
     concurrency: usize,
     /// How many handlers may be at work, with those that let others start.
     most: usize,
+    /// Bytes of answers that may wait behind what their own handlers have said, and let others start all the same.
+    pub(super) answer_bytes: usize,
 }
 
 impl Places {
-    pub(super) fn new(concurrency: usize, in_flight: usize) -> Self {
-        Self { taken: 0, concurrency: concurrency.max(1), most: in_flight.max(1) }
+    pub(super) fn new(concurrency: usize, limits: &Limits) -> Self {
+        Self { taken: 0, concurrency: concurrency.max(1), most: limits.in_flight.max(1), answer_bytes: limits.outbox_bytes }
     }
 }
 
@@ -106,7 +108,7 @@ impl<R: Runtime> SessionTask<R> {
     }
 
     fn has_place(&self) -> bool {
-        let Places { taken, concurrency, most } = self.places;
+        let Places { taken, concurrency, most, .. } = self.places;
         taken < concurrency && self.running.as_ref().map_or(0, FuturesUnordered::len) < most
     }
 

@@ -34,10 +34,10 @@ impl Ordered {
         }
     }
 
-    /// Of an answer: to what.
-    pub(super) fn responder(&self) -> Option<&Responder> {
+    /// Of an answer: to what, and how many bytes it has.
+    pub(super) fn answer(&self) -> Option<(&Responder, usize)> {
         match self {
-            Self::Answer { responder, .. } => Some(responder),
+            Self::Answer { responder, outcome, .. } => Some((responder, bytes_of(outcome))),
             Self::Call { .. } | Self::Notify { .. } => None,
         }
     }
@@ -52,6 +52,14 @@ impl Ordered {
             }
             Self::Answer { by, responder, .. } => responder.is_notification() || !said.contains(by),
         }
+    }
+}
+
+fn bytes_of(outcome: &Outcome<'_>) -> usize {
+    match outcome {
+        Outcome::Result(result) => result.as_str().len(),
+        Outcome::Error(error) => error.message.len() + error.data.as_ref().map_or(0, |data| data.as_str().len()),
+        Outcome::Empty => 0,
     }
 }
 
