@@ -51,6 +51,12 @@ fn a_codec_survives_its_corpus() {
     replay("websocket", hostile::websocket);
 }
 
+#[cfg(feature = "sockjs")]
+#[test]
+fn sockjs_survives_its_corpus() {
+    replay("sockjs", hostile::sockjs);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -70,5 +76,11 @@ proptest! {
     #[test]
     fn frames_out_of_thin_air_are_borne(bytes in proptest::collection::vec(any::<u8>(), 0..2000)) {
         hostile::websocket(&bytes);
+    }
+
+    #[cfg(feature = "sockjs")]
+    #[test]
+    fn sockjs_out_of_thin_air_is_borne(bytes in proptest::collection::vec(any::<u8>(), 0..2000)) {
+        hostile::sockjs(&bytes);
     }
 }

@@ -1,7 +1,7 @@
 //! SockJS over real sockets (PROTOCOL 8), on both runtimes.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "in a test a panic is the failure")]
 
-use bowline::{Context, ErrorObject, PathOptions, Router, Runtime, ServerLimits, SockJsOptions, StatusCode, TransportKind};
+use bowline::{Context, ErrorObject, PathOptions, Router, ServerLimits, SockJsOptions, StatusCode, TransportKind};
 use bowline_tests::sockets::{Answer, Http, PATIENCE, Rig, Wire, masked_frame, soon};
 use serde_json::{Value, json};
 use std::collections::VecDeque;
@@ -131,7 +131,7 @@ fn stream(address: SocketAddr, method: &str, path: &str, prelude: &str) -> Http 
     http
 }
 
-async fn each_kind_of_stream_brings_what_is_said_when_it_is_said(runtime: impl Runtime + Wire) {
+async fn each_kind_of_stream_brings_what_is_said_when_it_is_said(runtime: impl Wire) {
     let (address, _server) = served(&runtime, options().allowed_origin("*")).await;
     let echo = list(&[request(1, "echo", json!({ "value": "50%41</b>" }))]);
     let frame = |text: &str| {

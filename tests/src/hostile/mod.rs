@@ -8,6 +8,8 @@ pub mod frames;
 pub mod message;
 pub mod reference;
 pub mod single;
+#[cfg(feature = "sockjs")]
+pub mod sockjs;
 #[cfg(feature = "websocket")]
 pub mod websocket;
 
@@ -59,6 +61,14 @@ pub fn pair(bytes: &[u8]) {
 pub fn websocket(bytes: &[u8]) {
     if let Some(script) = taken::<websocket::Script>(bytes) {
         websocket::check(&script.into_input());
+    }
+}
+
+/// URLs, payloads and a session of SockJS: see [`mod@sockjs`].
+#[cfg(feature = "sockjs")]
+pub fn sockjs(bytes: &[u8]) {
+    if let Some(script) = taken::<sockjs::Script>(bytes) {
+        sockjs::run(script);
     }
 }
 
