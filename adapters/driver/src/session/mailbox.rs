@@ -324,6 +324,11 @@ impl Mailbox {
         }
     }
 
+    /// Whether posts wait.
+    pub(crate) fn has_posts(&self) -> bool {
+        self.is_touched() && self.lock().posts > 0
+    }
+
     /// Bytes of the answers that wait.
     pub(crate) fn answer_bytes(&self) -> usize {
         let mut bytes = 0;

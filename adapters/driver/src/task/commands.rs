@@ -27,12 +27,15 @@ impl<R: Runtime> SessionTask<R> {
                 Urgent::DeferShared(slot) => self.defer_shared(now, &slot),
             }
         }
+        let mut posted = false;
         while let Some(ordered) = self.mailbox().next_ordered(self.endpoint.has_room()) {
             any = true;
+            posted |= !matches!(ordered, Ordered::Answer { .. });
             if !self.post(now, ordered) {
                 break;
             }
         }
+        self.consider_giving_way(now, posted);
         for answer in self.mailbox().answers_ahead() {
             any = true;
             self.post(now, answer);

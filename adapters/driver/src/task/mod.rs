@@ -4,6 +4,7 @@ mod actions;
 mod commands;
 mod dial;
 mod frames;
+mod giving_way;
 mod log;
 mod replay;
 mod serve;
@@ -22,6 +23,7 @@ use crate::transport::{WebSocket, finish_in_background};
 use bowline_core::{ClientConfig, Endpoint, Instant, Request, SessionId};
 use frames::Read;
 use futures_util::stream::FuturesUnordered;
+use giving_way::GivingWay;
 use serve::{Places, Running};
 use std::collections::VecDeque;
 use std::future::Future;
@@ -49,6 +51,7 @@ pub(crate) struct SessionTask<R: Runtime> {
     /// Handlers that were not ready at their first poll.
     running: Option<FuturesUnordered<Running>>,
     places: Places,
+    giving_way: GivingWay,
     /// Requests that the endpoint has started and that wait for a place. It starts no more than run at once before one of them is answered.
     held: VecDeque<Request<'static>>,
     next_key: u64,
@@ -172,6 +175,7 @@ impl<R: Runtime> SessionTask<R> {
             transport: None,
             running: None,
             places,
+            giving_way: GivingWay::No,
             held: VecDeque::new(),
             next_key: 1,
             timer: None,
@@ -317,7 +321,10 @@ impl<R: Runtime> SessionTask<R> {
 
     fn next_deadline(&self) -> Option<Instant> {
         let until = self.winding_up.as_ref().and_then(|winding_up| winding_up.until);
-        [self.endpoint.poll_timeout(), self.mailbox().deadline(), self.idle_at, self.silent_until, until].into_iter().flatten().min()
+        [self.endpoint.poll_timeout(), self.mailbox().deadline(), self.idle_at, self.silent_until, until, self.giving_way.deadline()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Does what is due. Returns whether there may be more to do because of it.
@@ -332,6 +339,10 @@ impl<R: Runtime> SessionTask<R> {
         }
         if self.mailbox().deadline().is_some_and(|at| at <= now) {
             self.mailbox().expire(now);
+            due = true;
+        }
+        if self.giving_way.deadline().is_some_and(|at| at <= now) {
+            self.consider_giving_way(now, false);
             due = true;
         }
         if self.winding_up.as_ref().and_then(|winding_up| winding_up.until).is_some_and(|at| at <= now) {

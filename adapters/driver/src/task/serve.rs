@@ -109,7 +109,7 @@ impl<R: Runtime> SessionTask<R> {
 
     fn has_place(&self) -> bool {
         let Places { taken, concurrency, most, .. } = self.places;
-        taken < concurrency && self.running.as_ref().map_or(0, FuturesUnordered::len) < most
+        !self.gives_way() && taken < concurrency && self.running.as_ref().map_or(0, FuturesUnordered::len) < most
     }
 
     /// Calls a request's handler, which often answers at once.
