@@ -1,8 +1,8 @@
 //! A server, and a client that does what it should not.
 
 use crate::rows::{Bound, FromClient, Gets, SESSION};
-use bowline::{Context, Dialect, ErrorObject, Json, Limits, PathOptions, Router, Runtime, ServerLimits};
-use bowline_tests::sockets::{PATIENCE, Peer, Rig, until};
+use bowline::{Context, Dialect, ErrorObject, Json, Limits, PathOptions, Router, Runtime, ServerLimits, SockJsOptions};
+use bowline_tests::sockets::{Http, PATIENCE, Peer, Rig, until};
 use futures_util::future::pending;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -47,6 +47,8 @@ pub(crate) async fn check(runtime: &impl Runtime, input: &FromClient, gets: Gets
             stream.read_to_end(&mut Vec::new()).unwrap();
             greeted(address, "/");
         }
+        FromClient::SockJs(request) => beside_polls(serve(runtime, limits).await, request, gets),
+        FromClient::Carried(frame) => carried(serve(runtime, limits).await, frame, gets),
         FromClient::OneMore(bound) => {
             let limits = &mut limits;
             match bound {
@@ -80,6 +82,7 @@ async fn serve(runtime: &impl Runtime, limits: ServerLimits) -> SocketAddr {
     let few = Limits { in_flight: 1, outbox_messages: 1, ..Limits::default() };
     let never = Router::new().method("never", |(): ()| pending::<Result<(), ErrorObject>>());
     let server = server.path_with("/busy", PathOptions::new().limits(few), never);
+    let server = server.path_with("/sockjs", PathOptions::new().sockjs(SockJsOptions::new()), router());
     runtime.serve(server.limits(limits).bind("127.0.0.1:0").await.unwrap()).0
 }
 
@@ -119,6 +122,74 @@ fn in_session(address: SocketAddr, path: &str, gets: Gets, act: impl FnOnce(&mut
     let (mut peer, session) = greeted(address, path);
     act(&mut peer);
     check_answer(address, path, peer, &session, gets);
+}
+
+/// The request comes while a session of SockJS goes on, which must not mind.
+fn beside_polls(address: SocketAddr, request: &str, gets: Gets) {
+    let mut polls = Http::connect(address);
+    let mut poll = || polls.ask("POST", "/sockjs/0/s/xhr", "").body;
+    assert_eq!(poll(), "o\n");
+    let mut ask = |method: &str, params: Value| {
+        let request = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
+        let sent = Http::once(address, "POST", "/sockjs/0/s/xhr_send", &json!([request.to_string()]).to_string());
+        assert_eq!(sent.status, 204);
+        message_of(&poll())
+    };
+    let session = ask("connect", json!({}))["result"]["sessionId"].as_str().unwrap().to_owned();
+    let mut beside = Http::connect(address);
+    beside.bytes(request.as_bytes());
+    let status = beside.head().status;
+    match gets {
+        Gets::Status(expected) => assert_eq!(status, expected),
+        Gets::Error(id, code, says) => {
+            assert_eq!(status, 204);
+            is_error(&message_of(&polls.ask("POST", "/sockjs/0/s/xhr", "").body), id, code, says);
+        }
+        Gets::Closed(code, reason) => {
+            assert_eq!(status, 204);
+            let frame = polls.ask("POST", "/sockjs/0/s/xhr", "").body;
+            assert_eq!(frame, format!("c[{code},\"{reason}\"]\n"));
+            return is_there(address, "/sockjs", &session);
+        }
+        Gets::ErrorInBatch(..)
+        | Gets::Served(_)
+        | Gets::Nothing
+        | Gets::Ended
+        | Gets::Mismatch
+        | Gets::SessionClosed(..)
+        | Gets::Refused(_)
+        | Gets::Connected
+        | Gets::CallFails(_)
+        | Gets::Renewed
+        | Gets::Reconnected(_)
+        | Gets::ReconnectedSilently
+        | Gets::Refuted(..)
+        | Gets::PassedOver => panic!("no such thing"),
+    }
+    let request = json!({ "jsonrpc": "2.0", "id": 2, "method": "add", "params": { "a": 1, "b": 2 } });
+    let sent = Http::once(address, "POST", "/sockjs/0/s/xhr_send", &json!([request.to_string()]).to_string());
+    assert_eq!(sent.status, 204);
+    assert_eq!(message_of(&polls.ask("POST", "/sockjs/0/s/xhr", "").body)["result"]["value"], 3);
+}
+
+/// The message in a frame that has one.
+fn message_of(frame: &str) -> Value {
+    let messages: Vec<String> = serde_json::from_str(frame.strip_prefix('a').unwrap_or_else(|| panic!("no message: {frame}"))).unwrap();
+    assert_eq!(messages.len(), 1);
+    serde_json::from_str(&messages[0]).unwrap()
+}
+
+fn carried(address: SocketAddr, frame: &str, gets: Gets) {
+    let mut peer = Peer::connect(address, "/sockjs/0/s/websocket");
+    assert_eq!(peer.message_in(), Message::text("o"));
+    let connect = json!({ "jsonrpc": "2.0", "id": 1, "method": "connect", "params": {} });
+    peer.text(&json!([connect.to_string()]).to_string());
+    let Message::Text(text) = peer.message_in() else { panic!("no text") };
+    let session = message_of(&text)["result"]["sessionId"].as_str().unwrap().to_owned();
+    peer.text(frame);
+    let Gets::Closed(code, reason) = gets else { panic!("it is closed") };
+    is_closed(&mut peer, code, reason);
+    is_there(address, "/sockjs", &session);
 }
 
 fn anew(address: SocketAddr, path: &str, frames: &[String], session: &str, gets: Gets) {

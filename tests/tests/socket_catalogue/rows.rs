@@ -34,6 +34,10 @@ pub(crate) enum FromClient {
     Frames(Vec<u8>),
     /// These bytes, and then nothing, instead of a handshake.
     Head(String),
+    /// This request, beside those of its session, which is one of SockJS that polls.
+    SockJs(String),
+    /// A text frame in its session, which is one of SockJS over a WebSocket.
+    Carried(&'static str),
     /// Another client comes than those for which there is room.
     OneMore(Bound),
 }
@@ -110,6 +114,7 @@ const FRAMES: &str = "RFC 6455, 5";
 const METHODS: &str = "protocol.md, 3";
 const RESUMPTION: &str = "protocol.md, 6";
 const LIFE: &str = "protocol.md, 7";
+const SOCKJS: &str = "protocol.md, 8";
 const HANDSHAKE: &str = "protocol.md, 9";
 
 /// The sections of the page, and their rows.
@@ -122,6 +127,7 @@ pub(crate) fn sections() -> Vec<(&'static str, Vec<Row>)> {
         ("A client's resumption", resumptions()),
         ("A client's WebSocket frames", frames()),
         ("A client's handshake", heads()),
+        ("A client's SockJS", sockjs()),
         ("One client more than there is room for", bounds()),
         ("A server's handshake", answers()),
         ("A server's answers", replies()),
@@ -504,6 +510,91 @@ fn heads() -> Vec<Row> {
         row("a_long_header", "a header of 64 KiB", head(GET, &format!("X: {}\r\n", "x".repeat(64 * 1024))), 431),
         row("many_headers", "500 headers", head(GET, &"X: y\r\n".repeat(500)), 431),
         row("half_a_head", "half a head, and silence", format!("{GET}\r\nHost: x\r\nUpgrade"), 408),
+    ]
+}
+
+/// Requests of SockJS at `/sockjs`, where pages of the same origin may come. `s` is the session that is there.
+fn sockjs() -> Vec<Row> {
+    let row = |name, shown: &str, request: String, gets| Row {
+        name,
+        shown: shown.to_owned(),
+        input: Input::Client(FromClient::SockJs(request)),
+        gets,
+        rule: SOCKJS,
+    };
+    let plain = |method: &str, path: &str| format!("{method} /sockjs{path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    let sent_with = |headers: &str, body: &str| format!("POST /sockjs/0/s/xhr_send HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n{body}");
+    let sent = |body: &str| sent_with(&format!("Content-Length: {}\r\n", body.len()), body);
+    let chunks = |body: &str| sent_with("Transfer-Encoding: chunked\r\n", body);
+    let long = "x".repeat(2 * 1024 * 1024);
+    vec![
+        row("sockjs_of_no_such_transport", "`GET /sockjs/0/s/polling`", plain("GET", "/0/s/polling"), Gets::Status(404)),
+        row("sockjs_with_a_dot_in_its_id", "`POST /sockjs/0/s.s/xhr`", plain("POST", "/0/s.s/xhr"), Gets::Status(404)),
+        row("sockjs_by_another_method", "`GET /sockjs/0/s/xhr`", plain("GET", "/0/s/xhr"), Gets::Status(405)),
+        row(
+            "sockjs_that_hides_its_origin",
+            "`GET /sockjs/0/s/jsonp?c=f` where not all origins are allowed",
+            plain("GET", "/0/s/jsonp?c=f"),
+            Gets::Status(404),
+        ),
+        row(
+            "sockjs_from_another_origin",
+            "a list of messages with another `Origin`",
+            sent_with("Origin: http://evil\r\nContent-Length: 2\r\n", "[]"),
+            Gets::Status(403),
+        ),
+        row(
+            "sockjs_for_nobody",
+            "a list of messages for a session that is not there",
+            plain("POST", "/0/nobody/xhr_send"),
+            Gets::Status(404),
+        ),
+        row("sockjs_without_a_body", "no body", sent(""), Gets::Status(500)),
+        row("sockjs_of_half_a_list", "`[\"x`", sent("[\"x"), Gets::Status(500)),
+        row("sockjs_of_numbers", "`[\"{}\",1]`", sent("[\"{}\",1]"), Gets::Status(500)),
+        row("sockjs_of_half_a_character", "`[\"\\ud800\"]`", sent("[\"\\ud800\"]"), Gets::Status(500)),
+        row("sockjs_of_no_messages", "`[]`", sent("[]"), Gets::Status(204)),
+        row("sockjs_of_no_json_rpc", "`[\"rubbish\"]`", sent("[\"rubbish\"]"), Gets::Error("null", -32700, "at byte 0")),
+        row(
+            "sockjs_of_a_message_that_is_too_long",
+            "a list of a message of two megabytes",
+            sent(&format!("[\"{long}\"]")),
+            Gets::Closed(1009, "Message too big"),
+        ),
+        row(
+            "sockjs_of_a_body_that_is_too_long",
+            "a body of four megabytes",
+            sent_with("Content-Length: 4194304\r\n", ""),
+            Gets::Status(413),
+        ),
+        row(
+            "sockjs_of_two_lengths",
+            "`Content-Length: 2` and `Content-Length: 3`",
+            sent_with("Content-Length: 2\r\nContent-Length: 3\r\n", "[] "),
+            Gets::Status(400),
+        ),
+        row(
+            "sockjs_of_a_length_and_chunks",
+            "`Content-Length: 2` and `Transfer-Encoding: chunked`",
+            sent_with("Content-Length: 2\r\nTransfer-Encoding: chunked\r\n", "2\r\n[]\r\n0\r\n\r\n"),
+            Gets::Status(400),
+        ),
+        row("sockjs_in_another_encoding", "`Transfer-Encoding: gzip`", sent_with("Transfer-Encoding: gzip\r\n", ""), Gets::Status(501)),
+        row("sockjs_of_a_chunk_without_a_size", "a chunk whose size is empty", chunks("\r\n[]\r\n0\r\n\r\n"), Gets::Status(400)),
+        row("sockjs_of_a_chunk_that_is_too_long", "a chunk of 2^64 - 1 bytes", chunks("ffffffffffffffff\r\n"), Gets::Status(413)),
+        row(
+            "sockjs_of_a_chunk_that_is_longer_than_it_says",
+            "a chunk of one byte that has two",
+            chunks("1\r\n[]\r\n0\r\n\r\n"),
+            Gets::Status(400),
+        ),
+        Row {
+            name: "sockjs_of_half_a_list_over_a_websocket",
+            shown: "`[\"x`".into(),
+            input: Input::Client(FromClient::Carried("[\"x")),
+            gets: Gets::Closed(1007, "Broken JSON encoding"),
+            rule: SOCKJS,
+        },
     ]
 }
 
