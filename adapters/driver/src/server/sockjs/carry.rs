@@ -1,6 +1,6 @@
 //! SockJS over a WebSocket: the session lives as long as the connection, and no other finds it.
 
-use super::{keep, settings};
+use super::{keep, max_payload, settings};
 use crate::limits::Permit;
 use crate::metrics::Limit;
 use crate::runtime::{BoxStream, Runtime};
@@ -36,8 +36,7 @@ pub(in crate::server) struct Carried {
 /// Serves it, until it ends.
 pub(in crate::server) async fn carry<R: Runtime>(serving: &Arc<Serving<R>>, carried: Carried) {
     let Carried { path, head, attributes, stream, unread, place } = carried;
-    // A list of messages is longer than each, and the longest are refused one by one.
-    let max = path.home.config.limits.message_bytes.saturating_mul(2).saturating_add(64 * 1024);
+    let max = max_payload(&path);
     let info = TransportInfo::new(TransportKind::SockJs, head.peer(), HeaderMap::new());
     let connection = serving.connections.enter();
     let is_full = connection.is_none();

@@ -30,6 +30,8 @@ use std::time::Duration;
 
 /// Bytes of a body for which a second is enough, whatever the network.
 const SLOW: usize = 16 * 1024;
+/// Bytes that a list of messages may have beside twice the longest message.
+const MORE: usize = 64 * 1024;
 
 /// A request of SockJS, and what stands around it.
 struct Exchange<'e, R: Runtime> {
@@ -189,6 +191,11 @@ impl<R: Runtime> Exchange<'_, R> {
 /// How `path` serves it.
 fn settings(path: &ServedPath) -> Settings {
     path.sockjs.as_ref().map(|options| options.settings).unwrap_or_default()
+}
+
+/// Bytes of a list of messages that a client of `path` may send at once: one that was busy sends many, and the longest message may be written with escapes. Each is held to its own limit besides.
+fn max_payload(path: &ServedPath) -> usize {
+    path.home.config.limits.message_bytes.saturating_mul(2).saturating_add(MORE)
 }
 
 /// Minds the time of `line`, until it can be forgotten.

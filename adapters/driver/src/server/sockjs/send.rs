@@ -1,6 +1,6 @@
 //! Requests that bring messages: `xhr_send` and `jsonp_send`.
 
-use super::{Exchange, pages};
+use super::{Exchange, max_payload, pages};
 use crate::clock;
 use crate::limits::Permit;
 use crate::runtime::Runtime;
@@ -13,9 +13,6 @@ use std::future::poll_fn;
 use std::io;
 use std::str;
 use std::sync::Arc;
-
-/// Bytes that a body may have beside twice the longest message: a client that was busy sends many messages at once.
-const MORE: usize = 64 * 1024;
 
 impl<R: Runtime> Exchange<'_, R> {
     pub(super) async fn send(&mut self, key: &Key, sending: Sending, place: &mut Option<Permit>) -> io::Result<Response<String>> {
@@ -34,7 +31,7 @@ impl<R: Runtime> Exchange<'_, R> {
             return Ok(self.whole(Err(StatusCode::SERVICE_UNAVAILABLE.into())));
         };
         *place = Some(back);
-        let body = match self.read_body(self.max_body()).await? {
+        let body = match self.read_body(max_payload(self.path)).await? {
             Ok(body) => body,
             Err(refusal) => return Ok(self.refuse(refusal)),
         };
@@ -53,10 +50,6 @@ impl<R: Runtime> Exchange<'_, R> {
         let guesses = &self.path.home.guesses;
         let is_one_too_many = self.head.peer().is_some_and(|peer| guesses.is_one_too_many(clock::now(), peer));
         Err(if is_one_too_many { StatusCode::TOO_MANY_REQUESTS } else { StatusCode::NOT_FOUND }.into())
-    }
-
-    fn max_body(&self) -> usize {
-        self.path.home.config.limits.message_bytes.saturating_mul(2).saturating_add(MORE)
     }
 
     fn deliver(&self, line: &Line, sending: Sending, body: &[u8]) -> Result<(), BadPayload> {
