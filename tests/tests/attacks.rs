@@ -41,4 +41,6 @@ withstood![
     repetitions_of_what_is_in_flight: "repetitions",
     deep_json: "deep-json",
     wide_json: "wide-json",
+    sockjs_sessions_without_a_connection: "sockjs-sessions",
+    sockjs_bodies_without_an_end: "sockjs-bodies",
 ];

@@ -2,7 +2,7 @@
 
 use super::Anything;
 use crate::sockets::{run, stay};
-use bowline_tokio::{Context, ErrorObject, Json, Limits, PathOptions, Router, ServerLimits};
+use bowline_tokio::{Context, ErrorObject, Json, Limits, PathOptions, Router, ServerLimits, SockJsOptions};
 use serde::Deserialize;
 use std::time::Duration;
 
@@ -23,6 +23,7 @@ impl InForce {
     pub fn new() -> Self {
         let mut server = ServerLimits::new();
         server.max_connections = 512;
+        server.max_sockjs_sessions = 512;
         server.max_handshakes = 256;
         server.handshake_timeout = Duration::from_secs(4);
         server.silence_timeout = Duration::from_secs(4);
@@ -51,27 +52,31 @@ struct Push {
 pub async fn serve() -> Anything<()> {
     let in_force = InForce::new();
     rlimit::increase_nofile_limit(4096)?;
-    let attacked = Router::new()
-        .raw("echo", async |params: Option<Json<'static>>, _: Context| Ok::<_, ErrorObject>(params))
-        .method("blob", async |bytes: usize| Ok::<_, ErrorObject>("x".repeat(bytes)))
-        .method_with("wait", async |(): (), context: Context| {
-            while !context.session().is_closed() {
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
-            Ok::<_, ErrorObject>(())
-        })
-        .method_with("push", async |push: Push, context: Context| {
-            let text = "x".repeat(push.bytes);
-            for _ in 0..push.messages {
-                // A session that ends meanwhile takes nothing more.
-                if context.session().notify("pushed", &text).await.is_err() {
-                    break;
+    let attacked = || {
+        Router::new()
+            .raw("echo", async |params: Option<Json<'static>>, _: Context| Ok::<_, ErrorObject>(params))
+            .method("blob", async |bytes: usize| Ok::<_, ErrorObject>("x".repeat(bytes)))
+            .method_with("wait", async |(): (), context: Context| {
+                while !context.session().is_closed() {
+                    tokio::time::sleep(Duration::from_millis(100)).await;
                 }
-            }
-            Ok::<_, ErrorObject>(())
-        });
+                Ok::<_, ErrorObject>(())
+            })
+            .method_with("push", async |push: Push, context: Context| {
+                let text = "x".repeat(push.bytes);
+                for _ in 0..push.messages {
+                    // A session that ends meanwhile takes nothing more.
+                    if context.session().notify("pushed", &text).await.is_err() {
+                        break;
+                    }
+                }
+                Ok::<_, ErrorObject>(())
+            })
+    };
     let options = PathOptions::new().limits(in_force.session).reconnection_timeout(in_force.grace);
-    let server = bowline_tokio::server().limits(in_force.server).path_with("/", options, attacked);
+    let sockjs = options.clone().sockjs(SockJsOptions::new());
+    let server =
+        bowline_tokio::server().limits(in_force.server).path_with("/", options, attacked()).path_with("/sockjs", sockjs, attacked());
     let (sessions, handle) = tokio::sync::watch::channel(None::<bowline_tokio::ServerHandle>);
     let control = Router::new().method("sessions", move |(): ()| {
         let open = handle.borrow().as_ref().map(bowline_tokio::ServerHandle::session_count);

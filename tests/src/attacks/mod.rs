@@ -8,6 +8,7 @@ mod connections;
 mod good;
 mod ground;
 mod messages;
+mod sockjs;
 
 pub use bound::Bound;
 pub use good::Latency;
@@ -53,9 +54,10 @@ pub struct Attack {
 }
 
 /// All there are.
-pub const ALL: [Attack; 11] = {
+pub const ALL: [Attack; 13] = {
     use connections as c;
     use messages as m;
+    use sockjs as s;
     [
         attack("slow-handshakes", [(320, 1), (320, 1)], c::slow_handshakes_bound, c::slow_handshakes),
         attack("half-open", [(576, 1), (576, 1)], c::half_open_bound, c::half_open),
@@ -68,6 +70,8 @@ pub const ALL: [Attack; 11] = {
         attack("repetitions", [(1, 2), (8, 20)], m::repetitions_bound, m::repetitions),
         attack("deep-json", [(1, 1), (8, 20)], m::json_bound, m::deep_json),
         attack("wide-json", [(1, 1), (8, 5)], m::json_bound, m::wide_json),
+        attack("sockjs-sessions", [(1000, 1), (4000, 1)], s::sessions_bound, s::sessions),
+        attack("sockjs-bodies", [(8, 1), (64, 1)], s::bodies_bound, s::bodies),
     ]
 };
 
