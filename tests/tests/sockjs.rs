@@ -2,10 +2,11 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "in a test a panic is the failure")]
 
 use bowline::{Context, ErrorObject, PathOptions, Router, ServerLimits, SockJsOptions, StatusCode, TransportKind};
-use bowline_tests::sockets::{Answer, Http, PATIENCE, Rig, Wire, masked_frame, soon};
+use bowline_tests::sockets::{Answer, Http, PATIENCE, Rig, Wire, masked_frame, soon, until};
+use futures_util::FutureExt;
 use serde_json::{Value, json};
 use std::collections::VecDeque;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 use tungstenite::Message;
 
@@ -98,7 +99,7 @@ impl<S: std::io::Read + std::io::Write> Polling<S> {
     }
 }
 
-fn polling(address: SocketAddr, id: &str) -> Polling<std::net::TcpStream> {
+fn polling(address: SocketAddr, id: &str) -> Polling<TcpStream> {
     Polling::open(Http::connect(address), Http::connect(address), id)
 }
 
@@ -276,7 +277,7 @@ async fn who_stays_away_is_a_lost_transport_and_may_come_back(runtime: impl Wire
     assert_eq!(back["result"]["value"], "reconnection successful");
 }
 
-impl Polling<std::net::TcpStream> {
+impl Polling<TcpStream> {
     /// A poll over new connections.
     fn poll_again(&mut self, address: SocketAddr) -> String {
         (self.receive, self.send) = (Http::connect(address), Http::connect(address));
@@ -578,6 +579,88 @@ async fn sessions_without_a_connection_take_no_place_of_those_that_have_one(runt
     }
 }
 
+/// Waits until a server that is told to stop does.
+async fn stops(address: SocketAddr) {
+    until(|| TcpStream::connect(address).is_err()).await;
+}
+
+async fn a_stop_waits_for_clients_that_poll_to_be_told(runtime: impl Wire) {
+    let (address, server) = served(&runtime, options()).await;
+    let mut client = polling(address, "told");
+    client.post(&list(&[request(1, "echo", json!({ "value": "a" }))]));
+    let mut stopping = runtime.start(async move { server.shutdown(Duration::from_secs(20)).await });
+    stops(address).await;
+    assert_eq!(client.next()["id"], 1);
+    assert!((&mut stopping).now_or_never().is_none(), "the client does not know");
+    assert_eq!(client.poll(), "c[1001,\"Server is shutting down\"]\n");
+    soon(stopping).await;
+}
+
+async fn a_handler_that_asks_back_is_answered_while_the_server_stops(runtime: impl Wire) {
+    let router = router().method_with("ask", async |n: u32, cx: Context| {
+        for i in 0..n {
+            cx.session().call::<Value>("what", json!({ "n": i })).await.map_err(|_| ErrorObject::new(1, "gone"))?;
+        }
+        Ok::<_, ErrorObject>(n)
+    });
+    let server = runtime.server().path_with("/rpc", options(), router);
+    let (address, server) = runtime.serve(runtime.listen(server, "127.0.0.1:0").await.unwrap());
+    let mut client = polling(address, "asked");
+    client.post(&list(&[request(1, "ask", json!({ "value": 3 }))]));
+    let first = client.next();
+    let _stopping = runtime.start(async move { server.shutdown(Duration::from_secs(20)).await });
+    stops(address).await;
+    let mut message = first;
+    for n in 0..3 {
+        assert_eq!(message["params"]["n"], n);
+        let answer = json!({ "jsonrpc": "2.0", "id": message["id"], "result": {} }).to_string();
+        assert_eq!(client.post(&list(&[answer])).status, 204);
+        message = client.next();
+    }
+    assert_eq!(message["result"]["value"], 3);
+}
+
+/// A client whose poll has a response of which it has read the head, and that takes no more of it.
+fn stuck(address: SocketAddr, id: &str) -> (Polling<TcpStream>, Answer) {
+    let mut client = polling(address, id);
+    client.receive.send("POST", &format!("{}/xhr", client.url), "");
+    client.post(&list(&[request(1, "echo", json!({ "value": "x".repeat(15_000_000) }))]));
+    let head = client.receive.head();
+    (client, head)
+}
+
+async fn a_poll_whose_client_has_gone_takes_no_messages_along(runtime: impl Wire) {
+    let sockjs = SockJsOptions::new().disconnect_delay(PATIENCE);
+    let (address, _server) = served(&runtime, PathOptions::new().max_message_size(20_000_000).sockjs(sockjs)).await;
+    let (mut client, head) = stuck(address, "dead");
+    let mut next = Http::connect(address);
+    next.send("POST", "/rpc/0/dead/xhr", "");
+    drop(next);
+    client.post(&list(&[request(2, "echo", json!({ "value": "not to be lost" }))]));
+    assert_eq!(messages(&client.receive.body(head).body)[0]["id"], 1);
+    let frame = client.poll();
+    assert!(frame.starts_with("c[1002") || messages(&frame)[0]["id"] == 2, "{frame}");
+}
+
+async fn who_has_gone_does_not_wait_for_the_next_response(runtime: impl Wire) {
+    let sockjs = SockJsOptions::new().disconnect_delay(SHORT * 3);
+    let (address, _server) = served(&runtime, PathOptions::new().max_message_size(20_000_000).sockjs(sockjs)).await;
+    // How long it takes until the server knows is the system's affair.
+    for n in 1..=5 {
+        let (_client, _) = stuck(address, &format!("gone{n}"));
+        let path = format!("/rpc/0/gone{n}/xhr");
+        let mut next = Http::connect(address);
+        next.send("POST", &path, "");
+        runtime.sleep(SHORT / 4).await;
+        drop(next);
+        runtime.sleep(SHORT / 4 * n).await;
+        if Http::once(address, "POST", &path, "").body == "c[1002,\"Connection interrupted\"]\n" {
+            return;
+        }
+    }
+    panic!("who has gone waits still");
+}
+
 bowline_tests::over_both_wires![
     a_client_that_polls_calls_and_is_answered,
     a_websocket_carries_it_too,
@@ -601,6 +684,10 @@ bowline_tests::over_both_wires![
     an_answer_to_head_has_no_body,
     only_one_request_of_a_session_brings_messages_at_a_time,
     sessions_without_a_connection_take_no_place_of_those_that_have_one,
+    a_stop_waits_for_clients_that_poll_to_be_told,
+    a_handler_that_asks_back_is_answered_while_the_server_stops,
+    a_poll_whose_client_has_gone_takes_no_messages_along,
+    who_has_gone_does_not_wait_for_the_next_response,
 ];
 
 #[test]

@@ -94,7 +94,16 @@ impl<S: Read + Write> Http<S> {
     ///
     /// If there is none, or it has no end.
     pub fn answer(&mut self) -> Answer {
-        let mut answer = self.head();
+        let head = self.head();
+        self.body(head)
+    }
+
+    /// Reads the body of an answer whose head was read.
+    ///
+    /// # Panics
+    ///
+    /// If it has no end.
+    pub fn body(&mut self, mut answer: Answer) -> Answer {
         if answer.header("transfer-encoding") == Some("chunked") {
             while let Some(chunk) = self.chunk() {
                 answer.body.push_str(&chunk);

@@ -91,6 +91,7 @@ impl<R: Runtime> Serving<R> {
         let timer = self.runtime.timer(clock::std_after(within));
         let ended = poll_fn(|cx| {
             ready!(self.registry.poll_empty(cx));
+            ready!(self.sockjs.poll_told(cx));
             self.connections.poll_empty(cx)
         });
         timeout(timer, ended).await

@@ -51,7 +51,8 @@ impl GivingWay {
 impl<R: Runtime> SessionTask<R> {
     /// `posted` is whether a call or a notification has just had room.
     pub(super) fn consider_giving_way(&mut self, now: Instant, posted: bool) {
-        let waits = self.endpoint.is_attached() && self.mailbox().has_posts();
+        // Where it is calls that are too many, no answer is in their way.
+        let waits = self.endpoint.is_attached() && self.mailbox().has_posts() && self.endpoint.usage().calls < self.places.calls;
         self.giving_way = self.giving_way.next(now, waits, posted);
     }
 

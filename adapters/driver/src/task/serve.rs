@@ -32,11 +32,19 @@ pub(super) struct Places {
     most: usize,
     /// Bytes of answers that may wait behind what their own handlers have said, and let others start all the same.
     pub(super) answer_bytes: usize,
+    /// Calls that may be unanswered.
+    pub(super) calls: usize,
 }
 
 impl Places {
     pub(super) fn new(concurrency: usize, limits: &Limits) -> Self {
-        Self { taken: 0, concurrency: concurrency.max(1), most: limits.in_flight.max(1), answer_bytes: limits.outbox_bytes }
+        Self {
+            taken: 0,
+            concurrency: concurrency.max(1),
+            most: limits.in_flight.max(1),
+            answer_bytes: limits.outbox_bytes,
+            calls: limits.calls,
+        }
     }
 }
 

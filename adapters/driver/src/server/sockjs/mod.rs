@@ -53,7 +53,9 @@ pub(super) async fn answer<R: Runtime>(
 ) -> io::Result<Option<Permit>> {
     // Connections that wait for another request give way to those that bring one.
     let is_crowded = serving.handshakes.inside() > serving.limits.max_handshakes / 2;
-    let then = if head.wants_close() || is_crowded || serving.registry.is_stopping() {
+    // The requests of a session may come to their end over the connections that there are: after a stop there are no others.
+    let is_of_session = matches!(asked, Asked::Session { .. });
+    let then = if head.wants_close() || is_crowded || (serving.registry.is_stopping() && !is_of_session) {
         Persistence::Close
     } else {
         Persistence::KeepAlive(serving.limits.handshake_timeout.as_secs())
@@ -158,12 +160,12 @@ impl<R: Runtime> Exchange<'_, R> {
             return Err(StatusCode::SERVICE_UNAVAILABLE.into());
         }
         let attributes = ask_interceptors(self.serving, self.head)?;
-        let Some(permit) = table.enter() else {
+        let Some(places) = table.enter() else {
             tracing::warn!("too many SockJS sessions");
             self.serving.metrics.limit_hit(Limit::Connections);
             return Err(StatusCode::SERVICE_UNAVAILABLE.into());
         };
-        let line = Arc::new(Line::new(settings(self.path), Some(permit)));
+        let line = Arc::new(Line::new(settings(self.path), Some(places)));
         if !table.add(key, &line) {
             // Somebody else was quicker.
             return table.find(key).ok_or(StatusCode::SERVICE_UNAVAILABLE.into());

@@ -49,7 +49,16 @@ impl<R: Runtime> Exchange<'_, R> {
                 Ok(line) => line,
                 Err(refusal) => return Ok(Some(self.refuse(refusal))),
             };
-            match poll_fn(|cx| line.poll_attach(cx, &reception)).await {
+            let http = &mut *self.http;
+            let attached = poll_fn(|cx| match line.poll_attach(cx, &reception) {
+                Poll::Ready(attached) => Poll::Ready(Ok(attached)),
+                // Who goes before it is its turn has missed nothing, and leaves its place to another one.
+                Poll::Pending => poll_gone(cx, http).map(|gone| {
+                    line.turn_away(cx);
+                    Err(gone)
+                }),
+            });
+            match attached.await? {
                 Attached::Gone => self.serving.sockjs.remove(&key, &line),
                 Attached::Here(ticket) => break (line, Ok(ticket)),
                 Attached::Refused(close) => break (line, Err(close)),
@@ -129,7 +138,7 @@ impl Waiting<'_> {
                 Poll::Pending if self.line.poll_given_up(cx, self.ticket).is_ready() => {
                     return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
                 }
-                Poll::Pending => break,
+                Poll::Pending => return poll_gone(cx, self.http).map(Err),
             }
             if writing.begun {
                 self.line.written(self.ticket);
@@ -138,14 +147,17 @@ impl Waiting<'_> {
                 self.ended = true;
                 return Poll::Ready(Ok(()));
             }
+            // Who has gone takes no messages along.
+            if let Poll::Ready(gone) = poll_gone(cx, self.http) {
+                return Poll::Ready(Err(gone));
+            }
             let mut frame = Vec::new();
             match self.line.poll_transmit(cx, self.ticket, &mut frame) {
                 Poll::Ready(Some(transmit)) => self.give(writing, &frame, transmit),
                 Poll::Ready(None) => return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into())),
-                Poll::Pending => break,
+                Poll::Pending => return Poll::Pending,
             }
         }
-        self.poll_client(cx)
     }
 
     fn give(&self, writing: &mut Writing, frame: &[u8], transmit: Transmit) {
@@ -164,19 +176,19 @@ impl Waiting<'_> {
         writing.begun = true;
         writing.last = transmit == Transmit::Last;
     }
+}
 
-    /// Ready when the client has given it up. What it sends is for later.
-    fn poll_client(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let mut chunk = [0; 512];
-        while self.http.unread.len() < AHEAD {
-            match ready!(Pin::new(&mut self.http.stream).poll_read(cx, &mut chunk)) {
-                Ok(0) => return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into())),
-                Ok(n) => self.http.unread.extend_from_slice(&chunk[..n]),
-                Err(error) => return Poll::Ready(Err(error)),
-            }
+/// Ready when the client has given its request up. What it sends is for later.
+fn poll_gone(cx: &mut Context<'_>, http: &mut Http1) -> Poll<io::Error> {
+    let mut chunk = [0; 512];
+    while http.unread.len() < AHEAD {
+        match ready!(Pin::new(&mut http.stream).poll_read(cx, &mut chunk)) {
+            Ok(0) => return Poll::Ready(io::ErrorKind::UnexpectedEof.into()),
+            Ok(n) => http.unread.extend_from_slice(&chunk[..n]),
+            Err(error) => return Poll::Ready(error),
         }
-        Poll::Pending
     }
+    Poll::Pending
 }
 
 impl Writing {

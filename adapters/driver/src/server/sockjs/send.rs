@@ -13,6 +13,7 @@ use std::future::poll_fn;
 use std::io;
 use std::str;
 use std::sync::Arc;
+use std::task::Poll;
 
 impl<R: Runtime> Exchange<'_, R> {
     pub(super) async fn send(&mut self, key: &Key, sending: Sending, place: &mut Option<Permit>) -> io::Result<Response<String>> {
@@ -24,13 +25,16 @@ impl<R: Runtime> Exchange<'_, R> {
             // A client sends one list after the other; what it has sent twice at once has no order.
             return Ok(self.whole(Err(StatusCode::CONFLICT.into())));
         };
-        // A session that does not read may take its time for it: that is no reason to keep others from being heard.
-        drop(place.take());
-        poll_fn(|cx| line.poll_room(cx)).await;
-        let Some(back) = self.serving.handshakes.enter() else {
-            return Ok(self.whole(Err(StatusCode::SERVICE_UNAVAILABLE.into())));
-        };
-        *place = Some(back);
+        let has_room = poll_fn(|cx| Poll::Ready(line.poll_room(cx).is_ready())).await;
+        if !has_room {
+            // A session that does not read may take its time for it: that is no reason to keep others from being heard.
+            drop(place.take());
+            poll_fn(|cx| line.poll_room(cx)).await;
+            let Some(back) = self.serving.handshakes.enter() else {
+                return Ok(self.whole(Err(StatusCode::SERVICE_UNAVAILABLE.into())));
+            };
+            *place = Some(back);
+        }
         let body = match self.read_body(max_payload(self.path)).await? {
             Ok(body) => body,
             Err(refusal) => return Ok(self.refuse(refusal)),

@@ -1,3 +1,4 @@
+use super::table::Places;
 use crate::clock;
 use crate::limits::Permit;
 use bowline_core::Instant;
@@ -40,6 +41,8 @@ struct State {
     /// When the task that minds its time will look at it next.
     minds: Instant,
     wakers: Wakers,
+    /// Held until the client knows that it has ended, or is gone: a server that stops waits for that.
+    untold: Option<Permit>,
 }
 
 /// Which of its receivers a request is. What happens to one that the session has given up is nothing to the next.
@@ -75,7 +78,8 @@ struct Wakers {
 pub(crate) struct Sending<'l>(&'l Line);
 
 impl Line {
-    pub(crate) fn new(settings: Settings, permit: Option<Permit>) -> Self {
+    pub(crate) fn new(settings: Settings, places: Option<Places>) -> Self {
+        let (permit, untold) = places.map(|Places { session, untold }| (session, untold)).unzip();
         let state = State {
             session: Session::new(clock::now(), settings),
             incoming: Vec::new(),
@@ -88,6 +92,7 @@ impl Line {
             ticket: Ticket(0),
             minds: Instant::ORIGIN,
             wakers: Wakers::default(),
+            untold,
         };
         Self { state: Mutex::new(state), _permit: permit }
     }
@@ -121,6 +126,11 @@ impl Line {
             Admission::Refused(close) => Attached::Refused(close),
             Admission::Gone => Attached::Gone,
         })
+    }
+
+    /// The request that has waited as `cx` to be attached does not any more.
+    pub(crate) fn turn_away(&self, cx: &Context<'_>) {
+        self.state().wakers.next.take_if(|next| next.will_wake(cx.waker()));
     }
 
     /// As [`Session::poll_transmit`]; `None` if it waits for no more frames, as the session has ended.
@@ -373,6 +383,7 @@ impl State {
         let Wakers { task, receiver: _, next, sender, keeper: _ } = &mut self.wakers;
         wake(next);
         if self.session.is_over() {
+            self.untold = None;
             [task, sender].into_iter().for_each(wake);
         }
     }

@@ -3,6 +3,7 @@ use crate::limits::{Gate, Permit};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
 
 /// A SockJS session of a server: the path that it is on, and the id that its client drew.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -11,25 +12,38 @@ pub(crate) struct Key {
     pub(crate) id: Box<str>,
 }
 
+/// The places of a session: one until it is forgotten, and one until its client knows that it has ended.
+pub(crate) struct Places {
+    pub(super) session: Permit,
+    pub(super) untold: Permit,
+}
+
 /// The SockJS sessions of a server that have no connection of their own: the requests of their clients have to find them.
 pub(crate) struct Table {
     lines: Mutex<HashMap<Key, Arc<Line>>>,
     gate: Arc<Gate>,
+    /// Those of whose end nobody knows yet.
+    untold: Arc<Gate>,
 }
 
 impl Table {
     /// One for so many at once, those included that are closed and still say so.
     pub(crate) fn new(max: usize) -> Self {
-        Self { lines: Mutex::default(), gate: Gate::new(max) }
+        Self { lines: Mutex::default(), gate: Gate::new(max), untold: Gate::new(usize::MAX) }
     }
 
     fn lines(&self) -> MutexGuard<'_, HashMap<Key, Arc<Line>>> {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A place for another one, if there is one.
-    pub(crate) fn enter(&self) -> Option<Permit> {
-        self.gate.enter()
+    /// The places of another one, if there is room.
+    pub(crate) fn enter(&self) -> Option<Places> {
+        Some(Places { session: self.gate.enter()?, untold: self.untold.enter()? })
+    }
+
+    /// Ready when all clients have been told of the end of their sessions, or are gone.
+    pub(crate) fn poll_told(&self, cx: &Context<'_>) -> Poll<()> {
+        self.untold.poll_empty(cx)
     }
 
     pub(crate) fn find(&self, key: &Key) -> Option<Arc<Line>> {
