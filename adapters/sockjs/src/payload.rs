@@ -148,6 +148,13 @@ mod tests {
     }
 
     #[test]
+    fn what_is_wrong_is_said_in_the_words_of_the_protocol() {
+        for (bad, text) in [(BadPayload::Missing, "Payload expected."), (BadPayload::Broken, "Broken JSON encoding.")] {
+            assert_eq!((bad.as_str(), &*bad.to_string()), (text, text));
+        }
+    }
+
+    #[test]
     fn a_form_has_it_in_a_field() {
         assert_eq!(form_payload(b"x=1&d=%5B%22a+%2b%22%5D").unwrap(), "[\"a +\"]");
         for form in ["", "d", "d=", "p=p", "%64d=1"] {

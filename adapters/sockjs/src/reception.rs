@@ -247,15 +247,36 @@ mod tests {
                 assert_eq!(callback.as_deref(), expected.as_ref().copied(), "{query:?}");
             }
         }
+        for (bad, text) in
+            [(BadCallback::Missing, "\"callback\" parameter required"), (BadCallback::Invalid, "invalid \"callback\" parameter")]
+        {
+            assert_eq!((bad.as_str(), &*bad.to_string()), (text, text));
+        }
+        let longest = "c=".to_string() + &"x".repeat(MAX_CALLBACK);
+        assert!(Reception::of(Receiving::Jsonp, Some(&longest)).is_ok());
         let long = "c=".to_string() + &"x".repeat(MAX_CALLBACK + 1);
         assert_eq!(Reception::of(Receiving::Jsonp, Some(&long)), Err(BadCallback::Invalid));
     }
 
     #[test]
+    fn each_kind_of_response_says_what_it_is() {
+        for (receiving, expected) in [
+            (Receiving::Xhr, "application/javascript; charset=UTF-8"),
+            (Receiving::XhrStreaming, "application/javascript; charset=UTF-8"),
+            (Receiving::EventSource, "text/event-stream; charset=UTF-8"),
+            (Receiving::HtmlFile, "text/html; charset=UTF-8"),
+            (Receiving::Jsonp, "application/javascript; charset=UTF-8"),
+        ] {
+            assert_eq!(Reception::of(receiving, Some("c=cb")).unwrap().content_type(), expected, "{receiving:?}");
+        }
+    }
+
+    #[test]
     fn a_page_is_long_enough_to_be_shown() {
-        let mut out = vec![];
+        // Behind something else.
+        let mut out = vec![b' '; 10];
         Reception::of(Receiving::HtmlFile, Some("c=cb")).unwrap().prelude(&mut out);
-        assert_eq!(out.len(), PAGE_PRELUDE + 4);
+        assert_eq!(out.len(), 10 + PAGE_PRELUDE + 4);
         assert!(String::from_utf8(out).unwrap().contains("var c = parent.cb;\n"));
     }
 }

@@ -157,6 +157,7 @@ fn a_request_that_waits_is_told_every_25_seconds_that_the_server_is_alive() {
     assert_eq!((link.stream(), link.stream()), (Some("data: h\r\n\r\n".into()), None));
     link.advance(SECOND * 25);
     assert_eq!(link.stream(), Some("data: h\r\n\r\n".into()));
+    assert!(!link.session.take_answer(), "nobody has asked");
 }
 
 #[test]
