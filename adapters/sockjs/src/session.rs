@@ -60,6 +60,8 @@ struct Receiver {
     state: Receiving,
     /// Bytes of its response.
     sent: usize,
+    /// Whether there is more in it than that the session is closed, or lives.
+    carries: bool,
     heartbeat_at: Instant,
     /// The client is to be told that the server is alive.
     heartbeat: bool,
@@ -145,7 +147,7 @@ impl Session {
             self.probe = Probe::Answered;
         }
         let heartbeat_at = now + self.settings.heartbeat;
-        self.receiver = Some(Receiver { reception, state: Receiving::New, sent: 0, heartbeat_at, heartbeat: false });
+        self.receiver = Some(Receiver { reception, state: Receiving::New, sent: 0, carries: false, heartbeat_at, heartbeat: false });
         Admission::Attached
     }
 
@@ -185,11 +187,12 @@ impl Session {
 
     /// The connection of the request that waited broke, or its client gave it up.
     pub fn handle_receiver_gone(&mut self, now: Instant) {
-        if self.receiver.take().is_some() {
-            match self.phase {
-                Phase::Open => self.interrupt(now),
-                Phase::Closed { .. } | Phase::Gone => {}
-            }
+        let Some(receiver) = self.receiver.take() else { return };
+        match self.phase {
+            Phase::Open => self.interrupt(now),
+            // What was in front of the close frame may be missing: the rest must not look as if it was all.
+            Phase::Closed { told: false, .. } if receiver.carries => self.interrupt(now),
+            Phase::Closed { .. } | Phase::Gone => {}
         }
     }
 
@@ -280,6 +283,7 @@ impl Session {
         let mut closes = false;
         if mem::take(&mut self.greets) {
             reception.wrap(out, OPEN);
+            receiver.carries = true;
         } else if !self.messages.is_empty() {
             let mut frame = Vec::with_capacity(self.messages.len() + 3);
             frame.extend_from_slice(b"a[");
@@ -287,6 +291,7 @@ impl Session {
             frame.push(b']');
             self.messages = Vec::new();
             reception.wrap(out, &frame);
+            receiver.carries = true;
         } else if let Phase::Closed { close, .. } = &self.phase {
             let mut frame = Vec::new();
             frame::close(&mut frame, close);

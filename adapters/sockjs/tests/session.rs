@@ -265,6 +265,29 @@ fn what_breaks_off_interrupts_the_session() {
 }
 
 #[test]
+fn what_breaks_off_in_front_of_the_end_leaves_nothing_of_what_would_have_followed() {
+    for receiving in [Receiving::Xhr, Receiving::XhrStreaming] {
+        let mut link = Link::opened();
+        link.session.send("a");
+        assert_eq!(link.attach(receiving), Admission::Attached);
+        assert!(link.next().is_some());
+        link.session.send("b");
+        link.close();
+        link.session.handle_receiver_gone(link.now);
+        assert!(link.session.is_over());
+        assert_eq!(link.poll(), Some("c[1002,\"Connection interrupted\"]\n".into()), "the client may not have the first");
+    }
+    // The end itself may be said again.
+    let mut link = Link::opened();
+    link.close();
+    assert_eq!(link.attach(Receiving::Xhr), Admission::Attached);
+    assert!(link.next().is_some());
+    link.session.handle_receiver_gone(link.now);
+    assert!(!link.session.is_over());
+    assert_eq!(link.poll(), Some("c[3000,\"Go away!\"]\n".into()));
+}
+
+#[test]
 fn a_response_whose_end_is_not_taken_interrupts_it_unless_the_link_is_only_slow() {
     let mut link = Link::new();
     assert_eq!(link.attach(Receiving::Xhr), Admission::Attached);
