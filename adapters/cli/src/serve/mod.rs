@@ -49,6 +49,8 @@ impl Serve {
         say("stopping; once more to stop at once");
         let stopped = self.stop(&handle, &mut signals).await;
         serving.abort();
+        // The file of a Unix socket goes with it, and the program does not go before that.
+        let _ = serving.await;
         stopped
     }
 
