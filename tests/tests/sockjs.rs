@@ -266,7 +266,7 @@ async fn more_than_a_client_takes_at_once_waits_for_it_in_order(runtime: impl Wi
 }
 
 async fn who_stays_away_is_a_lost_transport_and_may_come_back(runtime: impl Wire) {
-    let (address, server) = served(&runtime, PathOptions::new().sockjs(SockJsOptions::new().disconnect_delay(SHORT))).await;
+    let (address, server) = served(&runtime, PathOptions::new().sockjs(SockJsOptions::new().disconnect_delay(SHORT * 8))).await;
     let mut client = polling(address, "away");
     let session = client.call("connect", json!({}))["result"]["sessionId"].as_str().unwrap().to_owned();
     // A list without messages is no sign of life; what is answered with 404 ends the connection.
