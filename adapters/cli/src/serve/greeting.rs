@@ -22,7 +22,7 @@ impl Serve {
         let mut out = io::stdout().lock();
         let dialect = self.dialect.as_str();
         for (address, tls) in &places {
-            writeln!(out, "listening on {}", url(address, *tls))?;
+            writeln!(out, "listening on {}", url(WEBSOCKET, address, *tls))?;
         }
         if let Some(fingerprint) = certificate.and_then(Certificate::fingerprint) {
             writeln!(out, "certificate: self-signed, SHA-256 {fingerprint}")?;
@@ -34,13 +34,17 @@ impl Serve {
         if self.fake_media_server {
             writeln!(out, "       /kurento (a pretended Kurento Media Server)")?;
         }
+        let trial = places.iter().find_map(|(address, tls)| Some((Address::Tcp(reachable(address.tcp()?)), *tls)));
+        if let Some((address, tls)) = trial.as_ref().filter(|_| self.sockjs) {
+            writeln!(out, "       each with SockJS: new SockJS('{}/echo')", url(["http", "https"], address, *tls))?;
+        }
         let dialect = match self.dialect {
             DialectName::Kurento => "",
             DialectName::Strict => " --dialect strict",
         };
-        if let Some((address, tls)) = places.iter().find_map(|(address, tls)| Some((address.tcp()?, *tls))) {
+        if let Some((address, tls)) = trial {
             let insecure = if tls && self.tls_self_signed { " --insecure" } else { "" };
-            let url = url(&Address::Tcp(reachable(address)), tls);
+            let url = url(WEBSOCKET, &address, tls);
             writeln!(out, "try:   bowline call{dialect}{insecure} {url}/echo echo '{{\"text\":\"hi\"}}'")?;
         }
         out.flush()?;
@@ -51,10 +55,12 @@ impl Serve {
     }
 }
 
-fn url(address: &Address, tls: bool) -> String {
+/// Its scheme, and that with TLS.
+const WEBSOCKET: [&str; 2] = ["ws", "wss"];
+
+fn url([plain, secure]: [&str; 2], address: &Address, tls: bool) -> String {
     match address.tcp() {
-        Some(address) if tls => format!("wss://{address}"),
-        Some(address) => format!("ws://{address}"),
+        Some(address) => format!("{}://{address}", if tls { secure } else { plain }),
         None => address.to_string(),
     }
 }

@@ -25,6 +25,7 @@ use tasks::Tasks;
 impl Serve {
     pub(crate) async fn run(self) -> Result<(), Failure> {
         logging::start(self.log.clone(), self.log_format);
+        self.check()?;
         // Before anybody can be told that the server listens, and so might stop it.
         let mut signals = Signals::listen().map_err(|error| Failure::Other(format!("cannot wait for signals: {error}")))?;
         // Before there is a server that could count.

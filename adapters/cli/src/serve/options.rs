@@ -3,6 +3,7 @@
 use super::listen::Place;
 use super::logging::{self, LogFormat};
 use super::request_log::RequestLog;
+use crate::failure::Failure;
 use crate::remote::DialectName;
 use bowline_tokio::{Dialect, PathOptions, ServerLimits, SockJsOptions};
 use clap::Args;
@@ -65,6 +66,9 @@ pub(crate) struct Serve {
     /// Serve SockJS too, at each path and below it, for clients without WebSockets
     #[arg(long)]
     pub(super) sockjs: bool,
+    /// With --sockjs and --allow-origin '*': where browsers get the SockJS client for the page by which those without CORS cross origins
+    #[arg(long, value_name = "URL")]
+    pub(super) sockjs_client: Option<String>,
     /// Serve a pretended Kurento Media Server on /kurento, for clients of one to be tried against
     #[arg(long)]
     pub(super) fake_media_server: bool,
@@ -153,6 +157,14 @@ impl Serve {
         if self.log_requests { RequestLog::Stderr } else { RequestLog::Off }
     }
 
+    /// Whether the flags make sense together; those of the certificate are checked where that is read.
+    pub(super) fn check(&self) -> Result<(), Failure> {
+        if self.sockjs_client.is_none() || (self.sockjs && self.allow_origin.iter().any(|origin| origin == "*")) {
+            return Ok(());
+        }
+        Err(Failure::Usage("--sockjs-client is for a page that is there only with --sockjs and --allow-origin '*'".into()))
+    }
+
     /// How a path is served.
     pub(super) fn path_options(&self, dialect: Dialect) -> PathOptions {
         let mut options = PathOptions::new()
@@ -163,7 +175,8 @@ impl Serve {
             options = options.ping_watchdog();
         }
         if self.sockjs {
-            options = options.sockjs(SockJsOptions::new());
+            let sockjs = SockJsOptions::new();
+            options = options.sockjs(self.sockjs_client.iter().fold(sockjs, |sockjs, url| sockjs.client_url(url)));
         }
         if self.no_resume {
             options = options.without_resumption();

@@ -74,6 +74,31 @@ fn a_unix_socket_is_one_of_them_and_goes_away_again() {
 }
 
 #[test]
+fn sockjs_is_told_and_served_where_it_is_asked_for() {
+    let script = "http://localhost/sockjs.min.js";
+    let with_page = Server::start(&["--sockjs", "--allow-origin", "*", "--sockjs-client", script]);
+    let url = format!("http://{}/echo", with_page.host());
+    assert!(with_page.greeting.iter().any(|line| line.ends_with(&format!("new SockJS('{url}')"))), "{:?}", with_page.greeting);
+    let get = |server: &Server, path: &str| {
+        let mut stream = TcpStream::connect(server.host()).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    };
+    assert!(get(&with_page, "/echo/info").starts_with("HTTP/1.1 200 "));
+    assert!(get(&with_page, "/echo/iframe.html").contains(script));
+
+    let without = Server::start(&["--allow-origin", "*"]);
+    assert!(without.greeting.iter().all(|line| !line.contains("SockJS")), "{:?}", without.greeting);
+    assert!(get(&without, "/echo/info").starts_with("HTTP/1.1 404 "));
+    for flags in [&["--sockjs"][..], &["--allow-origin", "*"], &["--sockjs", "--allow-origin", "http://localhost"]] {
+        let ended = run(&[&["serve", "--sockjs-client", script], flags].concat()).expect_code(2);
+        assert!(ended.stderr.contains("--sockjs and --allow-origin '*'"), "{ended:?}");
+    }
+}
+
+#[test]
 fn the_log_shows_what_it_is_asked_for() {
     let server = Server::start(&["--log", "bowline::session=debug,bowline::request=debug", "--log-format", "json"]);
     run(&["call", &server.url("/demo"), "add", r#"{"a":1,"b":2}"#]).expect_code(0);

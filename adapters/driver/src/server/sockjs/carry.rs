@@ -73,7 +73,10 @@ struct Carrier {
 impl Carrier {
     /// Until one of the two has ended. Says with what the connection is to be closed.
     async fn run(&mut self) -> Close {
-        let Attached::Here(ticket) = poll_fn(|cx| self.line.poll_attach(cx, &Reception::WebSocket)).await else {
+        let applicant = self.line.apply();
+        let attached = poll_fn(|cx| applicant.poll_attach(cx, &Reception::WebSocket)).await;
+        drop(applicant);
+        let Attached::Here(ticket) = attached else {
             // A session that nobody else can find has no other receiver.
             return Close::NORMAL;
         };

@@ -50,15 +50,15 @@ impl<R: Runtime> Exchange<'_, R> {
                 Err(refusal) => return Ok(Some(self.refuse(refusal))),
             };
             let http = &mut *self.http;
-            let attached = poll_fn(|cx| match line.poll_attach(cx, &reception) {
+            let applicant = line.apply();
+            let attached = poll_fn(|cx| match applicant.poll_attach(cx, &reception) {
                 Poll::Ready(attached) => Poll::Ready(Ok(attached)),
-                // Who goes before it is its turn has missed nothing, and leaves its place to another one.
-                Poll::Pending => poll_gone(cx, http).map(|gone| {
-                    line.turn_away(cx);
-                    Err(gone)
-                }),
+                // Who goes before it is its turn has missed nothing.
+                Poll::Pending => poll_gone(cx, http).map(Err),
             });
-            match attached.await? {
+            let attached = attached.await;
+            drop(applicant);
+            match attached? {
                 Attached::Gone => self.serving.sockjs.remove(&key, &line),
                 Attached::Here(ticket) => break (line, Ok(ticket)),
                 Attached::Refused(close) => break (line, Err(close)),

@@ -1,4 +1,3 @@
-use super::table::Places;
 use crate::clock;
 use crate::limits::Permit;
 use bowline_core::Instant;
@@ -23,6 +22,12 @@ pub(crate) struct Line {
     _permit: Option<Permit>,
 }
 
+/// The places of a session: one until it is forgotten, and one until its client knows that it has ended.
+pub(crate) struct Places {
+    pub(super) session: Permit,
+    pub(super) untold: Permit,
+}
+
 struct State {
     session: Session,
     /// Frames from the client, of which the first `read` bytes are with the session task.
@@ -38,6 +43,8 @@ struct State {
     sending: bool,
     /// The last receiver that was attached.
     ticket: Ticket,
+    /// The last request that wanted to be one.
+    applicants: u64,
     /// When the task that minds its time will look at it next.
     minds: Instant,
     wakers: Wakers,
@@ -48,6 +55,12 @@ struct State {
 /// Which of its receivers a request is. What happens to one that the session has given up is nothing to the next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Ticket(u64);
+
+/// A request that wants to wait for frames, and waits until the one before is done. Dropped, it leaves its turn to another one.
+pub(crate) struct Applicant<'l> {
+    line: &'l Line,
+    number: u64,
+}
 
 /// What becomes of a request that wants to wait for frames.
 pub(crate) enum Attached {
@@ -66,8 +79,8 @@ struct Wakers {
     task: Option<Waker>,
     /// The request that waits for frames.
     receiver: Option<Waker>,
-    /// A request that comes after it.
-    next: Option<Waker>,
+    /// The request that comes after it: its number, and its waker.
+    next: Option<(u64, Waker)>,
     /// The request that brings messages: for room.
     sender: Option<Waker>,
     /// Who minds its time.
@@ -90,6 +103,7 @@ impl Line {
             probe: false,
             sending: false,
             ticket: Ticket(0),
+            applicants: 0,
             minds: Instant::ORIGIN,
             wakers: Wakers::default(),
             untold,
@@ -102,18 +116,17 @@ impl Line {
     }
 }
 
-// For a request that waits for frames.
-impl Line {
+impl Applicant<'_> {
     /// As [`Session::handle_receiver`]; pending while that says [`Admission::Later`].
     pub(crate) fn poll_attach(&self, cx: &Context<'_>, reception: &Reception) -> Poll<Attached> {
-        let mut state = self.state();
+        let mut state = self.line.state();
         Poll::Ready(match state.session.handle_receiver(clock::now(), reception.clone()) {
             // One may wait until the one before is done.
-            Admission::Later if state.wakers.next.as_ref().is_some_and(|next| !next.will_wake(cx.waker())) => {
+            Admission::Later if state.wakers.next.as_ref().is_some_and(|(number, _)| *number != self.number) => {
                 Attached::Refused(Close::another_receiver())
             }
             Admission::Later => {
-                state.wakers.next = Some(cx.waker().clone());
+                state.wakers.next = Some((self.number, cx.waker().clone()));
                 return Poll::Pending;
             }
             Admission::Attached => {
@@ -127,10 +140,21 @@ impl Line {
             Admission::Gone => Attached::Gone,
         })
     }
+}
 
-    /// The request that has waited as `cx` to be attached does not any more.
-    pub(crate) fn turn_away(&self, cx: &Context<'_>) {
-        self.state().wakers.next.take_if(|next| next.will_wake(cx.waker()));
+impl Drop for Applicant<'_> {
+    fn drop(&mut self) {
+        self.line.state().wakers.next.take_if(|(number, _)| *number == self.number);
+    }
+}
+
+// For a request that waits for frames.
+impl Line {
+    /// A request that wants to wait for frames.
+    pub(crate) fn apply(&self) -> Applicant<'_> {
+        let mut state = self.state();
+        state.applicants += 1;
+        Applicant { line: self, number: state.applicants }
     }
 
     /// As [`Session::poll_transmit`]; `None` if it waits for no more frames, as the session has ended.
@@ -337,8 +361,9 @@ impl Line {
     pub(crate) fn abort(&self) {
         let mut state = self.state();
         state.session.abort();
-        let Wakers { task, receiver, next, sender, keeper } = &mut state.wakers;
-        [task, receiver, next, sender, keeper].into_iter().for_each(wake);
+        state.wake_next();
+        let Wakers { task, receiver, next: _, sender, keeper } = &mut state.wakers;
+        [task, receiver, sender, keeper].into_iter().for_each(wake);
     }
 }
 
@@ -380,11 +405,17 @@ impl State {
     /// No request waits for frames any more: another one may, and if none comes that is the end.
     fn receiver_left(&mut self) {
         self.mind();
-        let Wakers { task, receiver: _, next, sender, keeper: _ } = &mut self.wakers;
-        wake(next);
+        self.wake_next();
         if self.session.is_over() {
             self.untold = None;
+            let Wakers { task, sender, .. } = &mut self.wakers;
             [task, sender].into_iter().for_each(wake);
+        }
+    }
+
+    fn wake_next(&mut self) {
+        if let Some((_, waker)) = self.wakers.next.take() {
+            waker.wake();
         }
     }
 }

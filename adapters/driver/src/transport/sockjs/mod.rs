@@ -6,6 +6,8 @@
 mod line;
 mod pipe;
 mod table;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use line::{Attached, Line, Ticket};
 pub(crate) use pipe::Pipe;

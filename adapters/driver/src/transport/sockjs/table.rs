@@ -1,5 +1,5 @@
-use super::line::Line;
-use crate::limits::{Gate, Permit};
+use super::line::{Line, Places};
+use crate::limits::Gate;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,12 +10,6 @@ use std::task::{Context, Poll};
 pub(crate) struct Key {
     pub(crate) scope: u32,
     pub(crate) id: Box<str>,
-}
-
-/// The places of a session: one until it is forgotten, and one until its client knows that it has ended.
-pub(crate) struct Places {
-    pub(super) session: Permit,
-    pub(super) untold: Permit,
 }
 
 /// The SockJS sessions of a server that have no connection of their own: the requests of their clients have to find them.
