@@ -1,20 +1,17 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { startChromium } from './lib/chromium.mjs';
 import { startServer } from './lib/server.mjs';
-import { openSpeaker, sockJs, startProxy, TRANSPORTS } from './lib/sockjs.mjs';
+import { node, openSpeaker, sockJs, startProxy, Way, ways } from './lib/sockjs.mjs';
 import { within } from './lib/wait.mjs';
 
-const server = await startServer('--sockjs');
-const stopped = await startServer('--sockjs');
+const chromium = await startChromium();
+const flags = ['--sockjs', '--allow-origin', '*', '--sockjs-client', chromium.clientUrl];
+const server = await startServer(...flags);
+const stopped = await startServer(...flags);
+const WAYS = ways(node, chromium);
 
 const indices = (n) => Array.from({ length: n }, (_, i) => i);
-/** Where each transport gets its messages. */
-const SUFFIXES = {
-  websocket: 'websocket',
-  'xhr-streaming': 'xhr_streaming',
-  eventsource: 'eventsource',
-  'xhr-polling': 'xhr',
-};
 
 /** Texts of which browsers, proxies and the frames of the transports are known to make something else. */
 const DELICATE = [
@@ -24,17 +21,17 @@ const DELICATE = [
 ];
 
 /** Of the responses that bring messages, only those end at 128 KiB that browsers keep in memory whole. */
-function assertRenewed(proxy, transport) {
-  const times = proxy.times(SUFFIXES[transport]);
-  if (transport === 'xhr-streaming') assert.ok(times >= 2, `the client has asked for ${times} streams`);
-  if (transport === 'eventsource') assert.equal(times, 1);
+function assertRenewed(proxy, { suffix }) {
+  const times = proxy.times(suffix);
+  if (suffix === 'xhr_streaming') assert.ok(times >= 2, `the client has asked for ${times} streams`);
+  if (suffix === 'eventsource' || suffix === 'htmlfile') assert.equal(times, 1);
 }
 
-for (const transport of TRANSPORTS) {
-  test(`a session begins and calls are answered over ${transport}`, async (t) => {
+for (const way of WAYS) {
+  test(`a session begins and calls are answered over ${way}`, async (t) => {
     const proxy = await startProxy(t, server);
-    const speaker = await openSpeaker(proxy, '/demo', transport);
-    assert.equal(speaker.socket.transport, transport);
+    const speaker = await openSpeaker(proxy, '/demo', way);
+    assert.equal(speaker.socket.transport, way.transport);
     const { value, sessionId } = await speaker.call('connect');
     assert.equal(value, 'OK');
     assert.deepEqual(await speaker.call('ping'), { value: 'pong', sessionId });
@@ -42,19 +39,19 @@ for (const transport of TRANSPORTS) {
     assert.deepEqual(await speaker.call('add', { a: 40, b: 2 }), { value: 42, sessionId });
     await assert.rejects(speaker.call('no-such-method', {}), { code: -32601 });
     await assert.rejects(speaker.call('fail', { why: 'test' }), { code: 1001, type: 'DEMO_FAILURE' });
-    assert.ok(proxy.times(SUFFIXES[transport]) >= 1);
+    assert.ok(proxy.times(way.suffix) >= 1);
   });
 
-  test(`hundreds of requests at once get each its own answer over ${transport}`, async (t) => {
-    const speaker = await openSpeaker(await startProxy(t, server), '/demo', transport);
+  test(`hundreds of requests at once get each its own answer over ${way}`, async (t) => {
+    const speaker = await openSpeaker(await startProxy(t, server), '/demo', way);
     const answers = await Promise.all(indices(500).map((a) => speaker.call('add', { a, b: 1 })));
     answers.forEach(({ value }, a) => assert.equal(value, a + 1));
     assert.equal(new Set(answers.map(({ sessionId }) => sessionId)).size, 1);
   });
 
-  test(`notifications keep their order, both ways, over ${transport}`, async (t) => {
+  test(`notifications keep their order, both ways, over ${way}`, async (t) => {
     const proxy = await startProxy(t, server);
-    const speaker = await openSpeaker(proxy, '/demo', transport);
+    const speaker = await openSpeaker(proxy, '/demo', way);
     for (const line of indices(300)) speaker.notify('log', { line });
     const { count, last } = await speaker.call('logged');
     assert.deepEqual([count, last], [300, { line: 299 }]);
@@ -63,12 +60,12 @@ for (const transport of TRANSPORTS) {
     assert.equal(sent, 5000);
     const ticks = speaker.heard.items.map(({ method, params }) => [method, params.i]);
     assert.deepEqual(ticks, indices(5000).map((i) => ['tick', i]));
-    assertRenewed(proxy, transport);
+    assertRenewed(proxy, way);
   });
 
-  test(`hundreds of server requests are answered over ${transport}, among notifications`, async (t) => {
+  test(`hundreds of server requests are answered over ${way}, among notifications`, async (t) => {
     const proxy = await startProxy(t, server);
-    const speaker = await openSpeaker(proxy, '/demo', transport);
+    const speaker = await openSpeaker(proxy, '/demo', way);
     const text = 'x'.repeat(1000);
     speaker.onRequest = ({ params }) => ({ n: params.n, text });
     await speaker.call('notify-later', { n: 300, delay: 0, every: 1 });
@@ -83,11 +80,11 @@ for (const transport of TRANSPORTS) {
     assert.ok(numbers.every(({ id }, i) => i === 0 || id > numbers[i - 1].id), 'their ids go up');
     const events = heard.filter(({ method }) => method === 'event');
     assert.deepEqual(events.map(({ params }) => params.i), indices(300));
-    assertRenewed(proxy, transport);
+    assertRenewed(proxy, way);
   });
 
-  test(`texts that browsers mangle come back whole over ${transport}`, async (t) => {
-    const speaker = await openSpeaker(await startProxy(t, server), '/echo', transport);
+  test(`texts that browsers mangle come back whole over ${way}`, async (t) => {
+    const speaker = await openSpeaker(await startProxy(t, server), '/echo', way);
     speaker.onRequest = ({ params }) => params;
     const echo = async (text) => {
       const { sessionId, ...rest } = await speaker.call('echo', { text, [`key ${text}`]: [text] });
@@ -100,9 +97,9 @@ for (const transport of TRANSPORTS) {
     assert.deepEqual(answer, { texts: DELICATE });
   });
 
-  test(`messages of 200 KB go both ways over ${transport}`, async (t) => {
+  test(`messages of 200 KB go both ways over ${way}`, async (t) => {
     const proxy = await startProxy(t, server);
-    const speaker = await openSpeaker(proxy, '/demo', transport);
+    const speaker = await openSpeaker(proxy, '/demo', way);
     speaker.onRequest = ({ params }) => ({ text: params.text });
     const text = 'é🚢%41</'.repeat(20_000);
     assert.ok(Buffer.byteLength(text) > 200_000);
@@ -112,21 +109,21 @@ for (const transport of TRANSPORTS) {
     assert.equal((await speaker.call('big', { bytes: 200_000 })).text.length, 200_000);
   });
 
-  test(`the close message is answered and closes the SockJS object with 1000 over ${transport}`, async (t) => {
+  test(`the close message is answered and closes the SockJS object with 1000 over ${way}`, async (t) => {
     const proxy = await startProxy(t, server);
-    const speaker = await openSpeaker(proxy, '/demo', transport);
+    const speaker = await openSpeaker(proxy, '/demo', way);
     const { sessionId } = await speaker.call('count');
     const bye = await speaker.call('closeSession');
     assert.equal(bye.value ?? bye, 'bye');
     const closed = await within(speaker.socket.closed, 'the SockJS object to close');
     assert.deepEqual(closed, { code: 1000, reason: '', wasClean: true });
 
-    await speaker.attach(sockJs(proxy, '/demo', transport));
+    await speaker.attach(sockJs(proxy, '/demo', way));
     await assert.rejects(speaker.call('connect', { sessionId }), { code: 40007 });
   });
 
-  test(`a session that its server closes takes its SockJS object with it over ${transport}`, async (t) => {
-    const speaker = await openSpeaker(await startProxy(t, server), '/demo', transport);
+  test(`a session that its server closes takes its SockJS object with it over ${way}`, async (t) => {
+    const speaker = await openSpeaker(await startProxy(t, server), '/demo', way);
     assert.equal((await speaker.call('close-me', {})).closing, true);
     const { code, wasClean } = await within(speaker.socket.closed, 'the SockJS object to close');
     assert.deepEqual([code, wasClean], [1000, true]);
@@ -134,7 +131,7 @@ for (const transport of TRANSPORTS) {
 }
 
 test('results on the strict path are as the handler gives them', async (t) => {
-  const speaker = await openSpeaker(await startProxy(t, server), '/strict', 'xhr-polling');
+  const speaker = await openSpeaker(await startProxy(t, server), '/strict', new Way(node, 'xhr-polling'));
   assert.equal(await speaker.call('add', { a: 40, b: 2 }), 42);
   assert.deepEqual(await speaker.call('echo', [1, [2]]), [1, [2]]);
 });
@@ -157,7 +154,7 @@ test('where a proxy refuses upgrades, the client falls back to a stream', async 
 test('where a proxy withholds streams, the client falls back to polls', async (t) => {
   const proxy = await startProxy(t, server);
   proxy.withheld = /^POST \S+\/xhr_streaming /;
-  const speaker = await openSpeaker(proxy, '/demo', ['xhr-streaming', 'xhr-polling'], { timeout: 1_000 });
+  const speaker = await openSpeaker(proxy, '/demo', new Way(node, ['xhr-streaming', 'xhr-polling']), { timeout: 1_000 });
   assert.equal(speaker.socket.transport, 'xhr-polling');
   assert.equal(proxy.times('xhr_streaming'), 1);
   assert.equal((await speaker.call('notify-me', { n: 300 })).sent, 300);
@@ -170,8 +167,11 @@ test('a path that is not served is no SockJS', async (t) => {
 });
 
 test('a server that stops closes every SockJS object with 1001', async (t) => {
-  const proxy = await startProxy(t, stopped);
-  const speakers = await Promise.all(TRANSPORTS.map((transport) => openSpeaker(proxy, '/demo', transport)));
+  const speakers = await Promise.all(WAYS.map(async (way) => {
+    // A browser has no more than six connections to a place.
+    const proxy = await startProxy(t, stopped);
+    return openSpeaker(proxy, '/demo', way);
+  }));
   await Promise.all(speakers.map((speaker) => speaker.call('connect')));
   const [, ...closed] = await Promise.all([
     stopped.stop(),

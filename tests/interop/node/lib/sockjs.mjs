@@ -1,4 +1,4 @@
-/** The real `sockjs-client`, unmodified, and JSON-RPC over its objects. */
+/** The real `sockjs-client`, unmodified, under Node or in a browser, and JSON-RPC over its objects. */
 
 import { createRequire } from 'node:module';
 import { Relay, start } from './relay.mjs';
@@ -8,8 +8,34 @@ import { assertFitForKurento } from './wire.mjs';
 const require = createRequire(import.meta.url);
 const SockJS = require('sockjs-client');
 
-/** The transports that the package has under Node, in the order in which it tries them. */
-export const TRANSPORTS = ['websocket', 'xhr-streaming', 'eventsource', 'xhr-polling'];
+/** Where the package runs without a browser, with its transports there, in the order in which it tries them, and how their URLs end. */
+export const node = {
+  name: 'under Node',
+  transports: { websocket: 'websocket', 'xhr-streaming': 'xhr_streaming', eventsource: 'eventsource', 'xhr-polling': 'xhr' },
+  sockJs: (url, transports, options) => new SockJS(url, null, { transports, ...options }),
+};
+
+/** How a client is to get its messages: where it runs, and over which transport, or over any. */
+export class Way {
+  constructor(place, transport) {
+    this.place = place;
+    this.transport = transport;
+  }
+
+  /** How the URL of each response that brings messages ends. */
+  get suffix() {
+    return this.place.transports[this.transport];
+  }
+
+  toString() {
+    return `${this.transport} ${this.place.name}`;
+  }
+}
+
+/** All that there are in `places`. */
+export function ways(...places) {
+  return places.flatMap((place) => Object.keys(place.transports).map((transport) => new Way(place, transport)));
+}
 
 /** How many messages a speaker that resumes takes before it tells so. */
 const UNTOLD = 256;
@@ -125,7 +151,7 @@ class HttpProxy extends Relay {
 
   /** How often the clients have asked for `suffix` of a SockJS session. */
   times(suffix) {
-    return this.requests.items.filter((head) => head.split(' ', 2)[1].endsWith(`/${suffix}`)).length;
+    return this.requests.items.filter((head) => head.split(/[ ?]/, 2)[1].endsWith(`/${suffix}`)).length;
   }
 
   /** A `Speaker` without a transport. When the test is done it is closed, and what it has received checked. */
@@ -155,15 +181,15 @@ class HttpProxy extends Relay {
   }
 }
 
-/** A SockJS object that may use the given transports. */
-export function sockJs(proxy, path, transports, options) {
+/** A SockJS object that gets its messages in the given way, by default as it likes. */
+export function sockJs(proxy, path, { place, transport } = new Way(node), options = {}) {
   // By default it gives a transport 600 ms, which a busy machine may need by itself.
-  return new SockJS(proxy.httpUrl(path), null, { transports, timeout: 5_000, ...options });
+  return place.sockJs(proxy.httpUrl(path), transport, { timeout: 5_000, ...options });
 }
 
 /** A `Speaker` whose first transport is an open SockJS object. */
-export async function openSpeaker(proxy, path, transports, options) {
+export async function openSpeaker(proxy, path, way, options) {
   const speaker = proxy.speaker();
-  await speaker.attach(sockJs(proxy, path, transports, options));
+  await speaker.attach(sockJs(proxy, path, way, options));
   return speaker;
 }
