@@ -27,7 +27,8 @@ impl Answer {
 /// A blocking connection for one request after the other. Everything it waits for, it waits for within [`PATIENCE`](super::PATIENCE).
 #[derive(Debug)]
 pub struct Http<S = TcpStream> {
-    stream: S,
+    /// The connection.
+    pub stream: S,
     /// What a request says beside its first line and its length.
     pub headers: String,
 }
@@ -155,7 +156,13 @@ impl<S: Read + Write> Http<S> {
         rest
     }
 
-    fn take(&mut self, length: usize) -> String {
+    /// The length of the next answer, of which no more than the head is read.
+    pub fn length(&mut self) -> usize {
+        self.head().header("content-length").and_then(|length| length.parse().ok()).expect("a length")
+    }
+
+    /// So many bytes.
+    pub fn take(&mut self, length: usize) -> String {
         let mut bytes = vec![0; length];
         self.stream.read_exact(&mut bytes).expect("the rest of the answer");
         String::from_utf8(bytes).expect("text")

@@ -9,7 +9,7 @@ use super::start::{self, Opened, Place};
 use crate::clock;
 use crate::limits::Permit;
 use crate::metrics::{Limit, ServerMetrics};
-use crate::runtime::{BoxStream, Runtime, timeout};
+use crate::runtime::{BoxStream, Runtime, give_way, timeout};
 use crate::session::Attributes;
 use crate::task::SessionTask;
 use crate::tls::ServerTls;
@@ -153,8 +153,9 @@ async fn serve_requests<R: Runtime>(
             Admitted::SockJs { path, asked } => (path, asked),
         };
         match sockjs::answer(serving, &path, &head, asked, &mut http, place).await {
-            Ok(Some(again)) => place = again,
-            Ok(None) => {
+            Ok((Some(again), Persistence::KeepAlive(_))) => place = again,
+            // One that ends lingers on its place.
+            Ok(_place) => {
                 let _ = http.stream.close().now_or_never();
                 linger(&serving.runtime, &mut http.stream).await;
                 return None;
@@ -166,6 +167,8 @@ async fn serve_requests<R: Runtime>(
         }
         until = clock::std_after(serving.limits.handshake_timeout);
         is_first = false;
+        // Who asks without end has no thread to itself.
+        give_way().await;
     }
 }
 

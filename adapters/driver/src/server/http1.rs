@@ -113,7 +113,8 @@ impl Http1 {
                 self.fill().await?;
                 continue;
             };
-            let is_last = matches!(&self.unread[..end], b"" | b"\r");
+            let Some(line) = self.unread[..end].strip_suffix(b"\r") else { return Ok(Err(StatusCode::BAD_REQUEST.into())) };
+            let is_last = line.is_empty();
             self.unread.drain(..=end);
             if is_last {
                 return Ok(Ok(()));
@@ -231,6 +232,8 @@ mod tests {
             ("Transfer-Encoding: chunked", "5\r\n12345\r\n6\r\n123456\r\n", 413),
             ("Transfer-Encoding: chunked", "ffffffffffffffff\r\n", 413),
             ("Transfer-Encoding: chunked", "1\r\nabc", 400),
+            ("Transfer-Encoding: chunked", "0\r\nX: y\n\r\n", 400),
+            ("Transfer-Encoding: chunked", "0\r\n\n", 400),
         ] {
             for piece in [1, 1000] {
                 let text = format!("POST / HTTP/1.1\r\n{headers}\r\n\r\n{body}");

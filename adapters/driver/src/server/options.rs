@@ -155,6 +155,7 @@ impl PathOptions {
 pub struct SockJsOptions {
     pub(super) settings: Settings,
     pub(super) client_url: Option<Box<str>>,
+    pub(super) max_post: Option<usize>,
 }
 
 impl SockJsOptions {
@@ -179,6 +180,14 @@ impl SockJsOptions {
     /// Bytes after which a streamed response is ended and the client asks for another one, so that its browser can forget the first; 128 KiB.
     pub fn response_limit(mut self, bytes: usize) -> Self {
         self.settings.response_limit = bytes;
+        self
+    }
+
+    /// Bytes that a client sends at once, in one request or one frame: unless set, three times [`PathOptions::max_message_size`] and 64 KiB, which is enough for any message, however its client
+    /// writes it; more is refused with 413. But all that a client has had to say while a request was under way comes in the next one: give room where that may be more.
+    /// Forms (`jsonp`) may have twice as many.
+    pub fn max_post(mut self, bytes: usize) -> Self {
+        self.max_post = Some(bytes);
         self
     }
 

@@ -20,6 +20,8 @@ use std::task::{Context, Poll, ready};
 
 /// What a client sends is no list of messages.
 const BROKEN: Close = Close { code: 1007, reason: "Broken JSON encoding" };
+/// The session has ended before all was written.
+const INTERRUPTED: Close = Close { code: 1002, reason: "Connection interrupted" };
 /// Reads, of 64 KiB at most, before others get their turn.
 const TURN: usize = 64;
 
@@ -84,7 +86,8 @@ impl Carrier {
             let Self { line, socket: Some(socket), last } = self else { return Poll::Ready(Close::NORMAL) };
             for _ in 0..TURN {
                 if poll_out(cx, (line, ticket), socket, last).is_ready() {
-                    return Poll::Ready(Close::NORMAL);
+                    // What it was cut off from must not look as if it was all.
+                    return Poll::Ready(if *last && socket.is_flushed() { Close::NORMAL } else { INTERRUPTED });
                 }
                 match poll_in(cx, line, socket) {
                     // What has come may have brought about something to write: pongs.
@@ -127,7 +130,12 @@ fn poll_out(cx: &mut Context<'_>, (line, ticket): (&Line, Ticket), socket: &mut 
         if line.take_probe() {
             socket.write_ping();
         }
-        match socket.poll_flush(cx) {
+        let flushed = socket.poll_flush(cx);
+        if socket.has_progressed() {
+            line.progressed(ticket);
+            line.taken(ticket);
+        }
+        match flushed {
             Poll::Ready(flushed) => flushed?,
             // A session that has been closed for a while says no more.
             Poll::Pending => return line.poll_given_up(cx, ticket).map(Ok),

@@ -30,7 +30,7 @@ use std::time::Duration;
 
 /// Bytes of a body for which a second is enough, whatever the network.
 const SLOW: usize = 16 * 1024;
-/// Bytes that a list of messages may have beside twice the longest message.
+/// Bytes that a list of messages may have beside the longest message.
 const MORE: usize = 64 * 1024;
 
 /// A request of SockJS, and what stands around it.
@@ -42,7 +42,7 @@ struct Exchange<'e, R: Runtime> {
     then: Persistence,
 }
 
-/// Answers a request. Returns the connection's place among those that bring requests, if it is to bring another one.
+/// Answers a request. Returns the connection's place among those that bring requests, if there is one, and whether it may bring another.
 pub(super) async fn answer<R: Runtime>(
     serving: &Arc<Serving<R>>,
     path: &Arc<ServedPath>,
@@ -50,7 +50,7 @@ pub(super) async fn answer<R: Runtime>(
     asked: Asked,
     http: &mut Http1,
     place: Permit,
-) -> io::Result<Option<Permit>> {
+) -> io::Result<(Option<Permit>, Persistence)> {
     // Connections that wait for another request give way to those that bring one.
     let is_crowded = serving.handshakes.inside() > serving.limits.max_handshakes / 2;
     // The requests of a session may come to their end over the connections that there are: after a stop there are no others.
@@ -66,11 +66,9 @@ pub(super) async fn answer<R: Runtime>(
     if let Some(response) = reply {
         exchange.write(response).await?;
     }
-    if exchange.then == Persistence::Close {
-        return Ok(None);
-    }
-    // Who has waited for messages has given it up meanwhile.
-    Ok(place.or_else(|| serving.handshakes.enter()))
+    let then = exchange.then;
+    // Who has waited for messages has given it up meanwhile. A connection that ends keeps it until it is gone.
+    Ok((place.or_else(|| serving.handshakes.enter()), then))
 }
 
 impl<R: Runtime> Exchange<'_, R> {
@@ -135,6 +133,18 @@ impl<R: Runtime> Exchange<'_, R> {
         read.unwrap_or(Ok(Err(StatusCode::REQUEST_TIMEOUT.into())))
     }
 
+    /// The refusal of who has named a session that there is not: who does so again and again guesses. Each guess costs a connection, too.
+    fn guessed(&mut self, refusal: Refusal) -> Refusal {
+        self.then = Persistence::Close;
+        let guesses = &self.path.home.guesses;
+        if self.head.peer().is_none_or(|peer| !guesses.is_one_too_many(clock::now(), peer)) {
+            return refusal;
+        }
+        tracing::warn!(peer = ?self.head.peer(), "too many unknown SockJS sessions");
+        self.serving.metrics.limit_hit(Limit::FailedConnects);
+        StatusCode::TOO_MANY_REQUESTS.into()
+    }
+
     fn refuse(&mut self, refusal: Refusal) -> Response<String> {
         tracing::debug!(peer = ?self.head.peer(), status = refusal.0.as_u16(), "refused");
         self.serving.metrics.refused(refusal.0);
@@ -151,11 +161,16 @@ impl<R: Runtime> Exchange<'_, R> {
     }
 
     /// The session with this key, begun if there is none.
-    fn line(&self, key: &Key) -> Result<Arc<Line>, Refusal> {
-        let table = &self.serving.sockjs;
-        if let Some(line) = table.find(key) {
+    fn line(&mut self, key: &Key) -> Result<Arc<Line>, Refusal> {
+        if let Some(line) = self.serving.sockjs.find(key) {
             return Ok(line);
         }
+        // Who may not begin one must not learn cheaply which there are.
+        self.begin(key).map_err(|refusal| self.guessed(refusal))
+    }
+
+    fn begin(&self, key: &Key) -> Result<Arc<Line>, Refusal> {
+        let table = &self.serving.sockjs;
         if self.serving.registry.is_stopping() {
             return Err(StatusCode::SERVICE_UNAVAILABLE.into());
         }
@@ -195,9 +210,11 @@ fn settings(path: &ServedPath) -> Settings {
     path.sockjs.as_ref().map(|options| options.settings).unwrap_or_default()
 }
 
-/// Bytes of a list of messages that a client of `path` may send at once: one that was busy sends many, and the longest message may be written with escapes. Each is held to its own limit besides.
+/// Bytes that a client of `path` may send at once. Each message is held to its own limit besides.
 fn max_payload(path: &ServedPath) -> usize {
-    path.home.config.limits.message_bytes.saturating_mul(2).saturating_add(MORE)
+    let set = path.sockjs.as_ref().and_then(|options| options.max_post);
+    // The SockJS client writes what is no more than two or four bytes of UTF-8 as one or two escapes of six.
+    set.unwrap_or_else(|| path.home.config.limits.message_bytes.saturating_mul(3).saturating_add(MORE))
 }
 
 /// Minds the time of `line`, until it can be forgotten.

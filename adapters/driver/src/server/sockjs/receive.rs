@@ -117,6 +117,8 @@ struct Writing {
     begun: bool,
     /// Whether the end is.
     last: bool,
+    /// Whether the connection had no room the last time.
+    blocked: bool,
 }
 
 impl Waiting<'_> {
@@ -133,7 +135,7 @@ impl Waiting<'_> {
     /// Ready when the response has ended, or cannot.
     fn poll(&mut self, cx: &mut Context<'_>, writing: &mut Writing) -> Poll<io::Result<()>> {
         loop {
-            match writing.poll(cx, &mut self.http.stream, || self.line.progressed(self.ticket)) {
+            match writing.poll(cx, &mut self.http.stream, (&self.line, self.ticket)) {
                 Poll::Ready(written) => written?,
                 Poll::Pending if self.line.poll_given_up(cx, self.ticket).is_ready() => {
                     return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
@@ -193,7 +195,13 @@ fn poll_gone(cx: &mut Context<'_>, http: &mut Http1) -> Poll<io::Error> {
 
 impl Writing {
     /// Ready when the connection has taken all.
-    fn poll(&mut self, cx: &mut Context<'_>, stream: &mut BoxStream, progressed: impl Fn()) -> Poll<io::Result<()>> {
+    fn poll(&mut self, cx: &mut Context<'_>, stream: &mut BoxStream, receiver: (&Line, Ticket)) -> Poll<io::Result<()>> {
+        let polled = self.poll_write(cx, stream, receiver);
+        self.blocked = polled.is_pending();
+        polled
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>, stream: &mut BoxStream, (line, ticket): (&Line, Ticket)) -> Poll<io::Result<()>> {
         loop {
             let piece = &self.bytes[self.written..self.bytes.len().min(self.flushed + PIECE)];
             if piece.is_empty() && self.flushed == self.written {
@@ -208,7 +216,11 @@ impl Writing {
                     n => self.written += n,
                 }
             }
-            progressed();
+            line.progressed(ticket);
+            // Some bytes a system takes for a client that is gone, too.
+            if std::mem::take(&mut self.blocked) {
+                line.taken(ticket);
+            }
         }
         (self.bytes, self.written, self.flushed) = (Vec::new(), 0, 0);
         Poll::Ready(Ok(()))

@@ -1,10 +1,8 @@
 //! Requests that bring messages: `xhr_send` and `jsonp_send`.
 
 use super::{Exchange, max_payload, pages};
-use crate::clock;
 use crate::limits::Permit;
 use crate::runtime::Runtime;
-use crate::server::head::Refusal;
 use crate::transport::sockjs::{Key, Line};
 use bowline_sockjs::{BadPayload, Sending, form_payload};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
@@ -12,14 +10,13 @@ use http::{Response, StatusCode};
 use std::future::poll_fn;
 use std::io;
 use std::str;
-use std::sync::Arc;
 use std::task::Poll;
 
 impl<R: Runtime> Exchange<'_, R> {
     pub(super) async fn send(&mut self, key: &Key, sending: Sending, place: &mut Option<Permit>) -> io::Result<Response<String>> {
-        let line = match self.find(key) {
-            Ok(line) => line,
-            Err(refusal) => return Ok(self.whole(Err(refusal))),
+        let Some(line) = self.serving.sockjs.find(key).filter(|line| line.is_open()) else {
+            let refusal = self.guessed(StatusCode::NOT_FOUND.into());
+            return Ok(self.whole(Err(refusal)));
         };
         let Some(_sending) = line.begin_sending() else {
             // A client sends one list after the other; what it has sent twice at once has no order.
@@ -35,28 +32,23 @@ impl<R: Runtime> Exchange<'_, R> {
             };
             *place = Some(back);
         }
-        let body = match self.read_body(max_payload(self.path)).await? {
+        let max = match sending {
+            Sending::Xhr => max_payload(self.path),
+            // A form writes what it has to escape as three bytes.
+            Sending::Jsonp => max_payload(self.path).saturating_mul(2),
+        };
+        let body = match self.read_body(max).await? {
             Ok(body) => body,
             Err(refusal) => return Ok(self.refuse(refusal)),
         };
         Ok(match self.deliver(&line, sending, &body) {
-            Ok(()) if line.is_open() => self.taken(sending),
-            Ok(()) => self.refuse(StatusCode::NOT_FOUND.into()),
+            Ok(true) => self.taken(sending),
+            Ok(false) => self.refuse(StatusCode::NOT_FOUND.into()),
             Err(bad) => pages::text(StatusCode::INTERNAL_SERVER_ERROR, pages::PLAIN, bad.as_str().into()),
         })
     }
 
-    /// The session for which messages come. Who names others than there are guesses.
-    fn find(&self, key: &Key) -> Result<Arc<Line>, Refusal> {
-        if let Some(line) = self.serving.sockjs.find(key).filter(|line| line.is_open()) {
-            return Ok(line);
-        }
-        let guesses = &self.path.home.guesses;
-        let is_one_too_many = self.head.peer().is_some_and(|peer| guesses.is_one_too_many(clock::now(), peer));
-        Err(if is_one_too_many { StatusCode::TOO_MANY_REQUESTS } else { StatusCode::NOT_FOUND }.into())
-    }
-
-    fn deliver(&self, line: &Line, sending: Sending, body: &[u8]) -> Result<(), BadPayload> {
+    fn deliver(&self, line: &Line, sending: Sending, body: &[u8]) -> Result<bool, BadPayload> {
         let is_form = match sending {
             Sending::Xhr => false,
             Sending::Jsonp => {

@@ -205,6 +205,14 @@ impl Line {
         }
     }
 
+    /// The request's connection had no room, and has taken some of what waited: the client is slow, and there.
+    pub(crate) fn taken(&self, ticket: Ticket) {
+        let mut state = self.state();
+        if state.is_current(ticket) {
+            state.pong();
+        }
+    }
+
     /// As [`Session::handle_receiver_gone`].
     pub(crate) fn receiver_gone(&self, ticket: Ticket) {
         let mut state = self.state();
@@ -252,8 +260,8 @@ impl Line {
         Poll::Pending
     }
 
-    /// Takes what it brings: all messages, or none. If the session has ended, nobody wants them.
-    pub(crate) fn deliver(&self, payload: &str) -> Result<(), BadPayload> {
+    /// Takes what it brings: all messages, or none. Whether they were wanted: if the session has ended, nobody does.
+    pub(crate) fn deliver(&self, payload: &str) -> Result<bool, BadPayload> {
         let mut state = self.state();
         let State { session, incoming, read, wakers, .. } = &mut *state;
         incoming.drain(..std::mem::take(read));
@@ -267,7 +275,7 @@ impl Line {
             draft.seal();
         })?;
         wake(&mut wakers.task);
-        Ok(())
+        Ok(is_open)
     }
 }
 

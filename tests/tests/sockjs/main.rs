@@ -1,6 +1,8 @@
 //! SockJS over real sockets (PROTOCOL 8), on both runtimes.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "in a test a panic is the failure")]
 
+mod pressure;
+
 use bowline::{Context, ErrorObject, PathOptions, Router, ServerLimits, SockJsOptions, StatusCode, TransportKind};
 use bowline_tests::sockets::{Answer, Http, PATIENCE, Rig, Wire, masked_frame, soon, until};
 use futures_util::FutureExt;
