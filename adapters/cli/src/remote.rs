@@ -31,21 +31,23 @@ pub(crate) struct Remote {
     tls: Tls,
 }
 
+/// The heading of [`Tls`] in the help. Each argument has it by itself: `next_help_heading` would go on behind a flattened struct.
+const TLS: &str = "TLS";
+
 /// How to do TLS with a wss:// address.
 #[derive(Args, Debug)]
-#[command(next_help_heading = "TLS")]
 struct Tls {
     /// Take whatever certificate the server shows: anybody on the way can read and change everything
-    #[arg(long, conflicts_with = "ca")]
+    #[arg(long, help_heading = TLS, conflicts_with = "ca")]
     insecure: bool,
     /// Trust servers whose certificate one of these has signed, as PEM, and no others [default: those that the system trusts]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, help_heading = TLS, value_name = "FILE")]
     ca: Option<PathBuf>,
     /// Show this certificate to the server if it asks, as PEM
-    #[arg(long, value_name = "FILE", requires = "key")]
+    #[arg(long, help_heading = TLS, value_name = "FILE", requires = "key")]
     cert: Option<PathBuf>,
     /// The private key of --cert, as PEM
-    #[arg(long, value_name = "FILE", requires = "cert")]
+    #[arg(long, help_heading = TLS, value_name = "FILE", requires = "cert")]
     key: Option<PathBuf>,
 }
 

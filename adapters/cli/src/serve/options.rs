@@ -93,43 +93,45 @@ pub(crate) struct Serve {
     /// Show all settings, as a file would have them, and do nothing else
     #[arg(long)]
     print_config: bool,
-    #[command(flatten)]
-    pub(super) limits: Limits,
     /// On how many threads to run [default: as many as there are cores]
     #[arg(long, value_name = "N", value_parser = crate::thread_count)]
     pub(crate) threads: Option<usize>,
+    #[command(flatten)]
+    pub(super) limits: Limits,
 }
+
+/// The heading of [`Limits`] in the help, for each of its arguments: `next_help_heading` would go on behind it.
+const LIMITS: &str = "Limits";
 
 /// The bounds of the server as a whole. What is not set is as the library has it.
 #[derive(Args, Debug)]
-#[command(next_help_heading = "Limits")]
 pub(super) struct Limits {
     /// How many sessions there may be at once, over all paths
-    #[arg(long, value_name = "N")]
+    #[arg(long, help_heading = LIMITS, value_name = "N")]
     max_sessions: Option<NonZeroUsize>,
     /// How many transports
-    #[arg(long, value_name = "N")]
+    #[arg(long, help_heading = LIMITS, value_name = "N")]
     max_connections: Option<NonZeroUsize>,
     /// How many SockJS sessions that poll or stream
-    #[arg(long, value_name = "N")]
+    #[arg(long, help_heading = LIMITS, value_name = "N")]
     max_sockjs_sessions: Option<NonZeroUsize>,
     /// How many unfinished handshakes, TLS and HTTP
-    #[arg(long, value_name = "N")]
+    #[arg(long, help_heading = LIMITS, value_name = "N")]
     max_handshakes: Option<NonZeroUsize>,
     /// How long a handshake may take
-    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    #[arg(long, help_heading = LIMITS, value_name = "DURATION", value_parser = humantime::parse_duration)]
     handshake_timeout: Option<Duration>,
     /// How long a transport may say nothing without a session
-    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    #[arg(long, help_heading = LIMITS, value_name = "DURATION", value_parser = humantime::parse_duration)]
     silence_timeout: Option<Duration>,
     /// How many bytes all sessions together may keep for clients that do not take them
-    #[arg(long, value_name = "BYTES")]
+    #[arg(long, help_heading = LIMITS, value_name = "BYTES")]
     max_replay_bytes: Option<NonZeroUsize>,
     /// How many sessions that do not exist one address may name at once
-    #[arg(long, value_name = "N")]
+    #[arg(long, help_heading = LIMITS, value_name = "N")]
     failed_connects: Option<NonZeroU32>,
     /// How many more each second
-    #[arg(long, value_name = "N")]
+    #[arg(long, help_heading = LIMITS, value_name = "N")]
     failed_connects_per_second: Option<NonZeroU32>,
 }
 

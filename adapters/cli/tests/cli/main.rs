@@ -4,6 +4,7 @@
 mod bench;
 mod call;
 mod connect;
+mod help;
 mod operations;
 mod packaging;
 mod serve;

@@ -1,0 +1,38 @@
+//! What `--help` tells.
+
+use crate::support::run;
+
+/// The flags, or the names of arguments, under a heading of a command's help.
+fn under(help: &str, heading: &str) -> Vec<String> {
+    let lines = help.lines().skip_while(|line| *line != heading).skip(1).take_while(|line| line.is_empty() || line.starts_with(' '));
+    lines.filter_map(name).collect()
+}
+
+/// What a line of the help is about, if an argument begins there.
+fn name(line: &str) -> Option<String> {
+    let text = line.trim_start();
+    let name = text.split([' ', '=']).find(|word| word.starts_with("--") || word.starts_with(['<', '[']))?;
+    let begins = text.starts_with(['-', '<', '[']) && line.len() - text.len() <= 6;
+    begins.then(|| name.trim_end_matches(['.', ',']).to_owned())
+}
+
+#[test]
+fn each_argument_stands_under_its_own_heading() {
+    let tls = ["--insecure", "--ca", "--cert", "--key"];
+    for (command, arguments, options) in [
+        ("call", &["<URL>", "<METHOD>", "[PARAMS]"][..], &["--session", "--print-session", "--timeout"][..]),
+        ("notify", &["<URL>", "<METHOD>", "[PARAMS]"], &["--session", "--print-session", "--timeout"]),
+        ("connect", &["<URL>"], &["--session", "--print-session", "--heartbeat", "--timeout", "--no-history"]),
+        ("bench", &["<URL>"], &["--connections", "--pipeline", "--requests", "--duration", "--size", "--method", "--timeout", "--threads"]),
+    ] {
+        let help = run(&[command, "--help"]).expect_code(0).stdout;
+        assert_eq!(under(&help, "Arguments:"), arguments, "{help}");
+        assert_eq!(under(&help, "TLS:"), tls, "{help}");
+        let others = under(&help, "Options:");
+        assert!(options.iter().all(|option| others.contains(&(*option).to_owned())), "{others:?} in {help}");
+        assert!(help.find("Options:") < help.find("TLS:"), "{help}");
+    }
+    let help = run(&["serve", "--help"]).expect_code(0).stdout;
+    assert!(under(&help, "Options:").contains(&"--threads".to_owned()), "{help}");
+    assert_eq!(under(&help, "Limits:").last().map(String::as_str), Some("--failed-connects-per-second"), "{help}");
+}
