@@ -161,10 +161,11 @@ impl From<DialectName> for Dialect {
 }
 
 fn url(text: &str) -> Result<String, String> {
-    let host = text.strip_prefix("ws://").or_else(|| text.strip_prefix("wss://"));
-    match host {
+    // Schemes are the same in capitals (RFC 3986 section 3.1).
+    let is_websocket = |scheme: &str| ["ws", "wss"].into_iter().any(|known| known.eq_ignore_ascii_case(scheme));
+    match text.split_once("://").filter(|(scheme, _)| is_websocket(scheme)) {
         None => Err("an address begins with ws:// or wss://, as in ws://127.0.0.1:8888/echo".into()),
-        Some(host) if host.is_empty() || host.starts_with('/') => Err("the host is missing, as in ws://127.0.0.1:8888/echo".into()),
+        Some((_, host)) if host.is_empty() || host.starts_with('/') => Err("the host is missing, as in ws://127.0.0.1:8888/echo".into()),
         Some(_) => Ok(text.into()),
     }
 }

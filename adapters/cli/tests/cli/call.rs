@@ -24,6 +24,14 @@ fn params_come_from_a_file_or_from_stdin() {
 }
 
 #[test]
+fn the_scheme_of_an_address_may_be_in_capitals() {
+    let server = Server::start(&[]);
+    run(&["call", &server.url("/demo").replacen("ws://", "WS://", 1), "count"]).expect_code(0);
+    let tls = Server::start(&["--tls-self-signed"]);
+    run(&["call", "--insecure", &tls.url("/demo").replacen("wss://", "Wss://", 1), "count"]).expect_code(0);
+}
+
+#[test]
 fn an_error_of_the_server_is_shown_with_everything_in_it() {
     let server = Server::start(&[]);
     let ended = run(&["call", &server.url("/demo"), "fail", r#"{"why":1}"#]).expect_code(1);

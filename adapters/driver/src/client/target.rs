@@ -21,9 +21,10 @@ impl Target {
     pub(super) fn parse(url: &str) -> Result<Self, ConnectError> {
         let invalid = |why: &str| ConnectError::InvalidUrl(format!("`{url}`: {why}"));
         let uri: Uri = url.parse().map_err(|error: http::uri::InvalidUri| invalid(&error.to_string()))?;
+        // Schemes are the same in capitals (RFC 3986 section 3.1).
         let secure = match uri.scheme_str() {
-            Some("ws") => false,
-            Some("wss") => true,
+            Some(scheme) if scheme.eq_ignore_ascii_case("ws") => false,
+            Some(scheme) if scheme.eq_ignore_ascii_case("wss") => true,
             Some(_) | None => return Err(invalid("it has to begin with ws:// or wss://")),
         };
         let authority: &Authority = uri.authority().ok_or_else(|| invalid("the host is missing"))?;
@@ -70,10 +71,12 @@ mod tests {
             ("ws://example.org:8888/kurento?a=b", "example.org", 8888, "example.org:8888", "/kurento?a=b"),
             ("ws://[::1]:1/x", "::1", 1, "[::1]:1", "/x"),
             ("ws://h?q", "h", 80, "h", "/?q"),
+            ("WS://h/X", "h", 80, "h", "/X"),
+            ("Wss://h", "h", 443, "h", "/"),
         ] {
             let target = Target::parse(url).unwrap();
             assert_eq!((&*target.host, target.port, &*target.authority, &*target.path), (host, port, authority, path), "{url}");
-            assert_eq!(target.secure, url.starts_with("wss:"), "{url}");
+            assert_eq!(target.secure, url.to_lowercase().starts_with("wss:"), "{url}");
         }
         for url in ["", "h", "/x", "http://h", "ws://", "ws:///x", "ws://u:p@h", "ws://h:99999"] {
             assert!(matches!(Target::parse(url), Err(ConnectError::InvalidUrl(_))), "{url}");
