@@ -119,7 +119,7 @@ async fn what_is_wrong_is_said(runtime: impl Runtime) {
         (&good, &other, "comes from nobody who is trusted"),
         (&expired, &authority, "has expired"),
         (&early, &authority, "not valid yet"),
-        (&elsewhere, &authority, "is not for `127.0.0.1` but for"),
+        (&elsewhere, &authority, "is not for `127.0.0.1` but for elsewhere.example;"),
     ] {
         let (address, _server) = start(&runtime, echo(&runtime), &pair.server()).await;
         let url = format!("wss://{address}/");

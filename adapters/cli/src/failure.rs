@@ -95,7 +95,34 @@ impl From<NotifyError> for Failure {
 
 impl From<ConnectError> for Failure {
     fn from(error: ConnectError) -> Self {
-        let text = harmless(&error.to_string());
+        let text = from_library(&error.to_string());
         if matches!(error, ConnectError::InvalidUrl(_)) { Self::Usage(text) } else { Self::Unreachable(text) }
+    }
+}
+
+/// The library's functions that it names to help, and what does the same here.
+const FLAGS: [(&str, &str); 2] = [
+    ("(`ClientTls::trust_only`)", "(--ca FILE); --insecure takes any certificate, for trying things out"),
+    ("(`ClientTls::certificate`)", "(--cert FILE and --key FILE)"),
+];
+
+/// Why there is no connection, as the library says it, for somebody who has flags and no functions.
+pub(crate) fn from_library(why: &str) -> String {
+    FLAGS.iter().fold(harmless(why), |text, (function, flags)| text.replace(function, flags))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn help_from_the_library_names_flags() {
+        let why = "the server wants a certificate of the client's, and none was given (`ClientTls::certificate`)";
+        assert!(from_library(why).ends_with("none was given (--cert FILE and --key FILE)"));
+        // All that the library names there.
+        let said = include_str!("../../driver/src/tls/client.rs").lines().filter(|line| !line.trim_start().starts_with("//"));
+        for line in said.filter(|line| line.contains("`ClientTls::")) {
+            assert!(!from_library(line).contains("ClientTls::"), "{line}");
+        }
     }
 }

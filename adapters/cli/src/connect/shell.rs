@@ -2,7 +2,7 @@ use super::answers::Answers;
 use super::command::{self, Command, HELP, Message};
 use super::console::Console;
 use super::input::Lines;
-use crate::failure::{Failure, peer_error};
+use crate::failure::{Failure, from_library, peer_error};
 use crate::json::{self, Layout};
 use crate::text::{harmless, short};
 use bowline_tokio::{CallError, Client, ConnectionEvent, Json, NotifyError, SessionId, SessionKept};
@@ -174,7 +174,7 @@ impl Shell {
             ConnectionEvent::Connected => return,
             ConnectionEvent::ConnectionFailed { error, retry_in } => {
                 let retry = retry_in.map_or_else(String::new, |wait| format!("; next attempt in {}", short(wait)));
-                format!("cannot connect: {}{retry}", harmless(error))
+                format!("cannot connect: {}{retry}", from_library(error))
             }
             ConnectionEvent::Disconnected => "the connection is lost".into(),
             ConnectionEvent::Reconnecting { attempt } => format!("reconnecting, attempt {attempt}"),

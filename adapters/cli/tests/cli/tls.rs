@@ -57,7 +57,10 @@ fn a_certificate_that_is_made_up_is_for_the_careless() {
     run(&["bench", "--insecure", &server.url("/echo"), "--requests", "3"]).expect_code(0);
     run(&["notify", "--insecure", &url, "log"]).expect_code(0);
     let refused = run(&["call", &url, "count"]).expect_code(3);
-    assert!(refused.stderr.contains("certificate"), "{refused:?}");
+    for part in ["certificate", "(--ca FILE)", "--insecure"] {
+        assert!(refused.stderr.contains(part), "{refused:?}");
+    }
+    assert!(!refused.stderr.contains("ClientTls"), "{refused:?}");
     server.stop("TERM").expect_code(0);
 }
 
@@ -69,6 +72,15 @@ fn a_certificate_of_ones_own_is_trusted_by_who_is_told_so() {
     run(&["call", &server.url("/demo"), "count"]).expect_code(3);
     // Without TLS nobody gets anywhere.
     run(&["call", "--connect-timeout", "5s", &format!("ws://{}/demo", server.host()), "count"]).expect_code(3);
+}
+
+#[test]
+fn a_certificate_for_another_name_is_told_with_the_names_that_it_has() {
+    let certificates = Certificates::new("names");
+    let [cert, key] = certificates.issue("elsewhere", "foo.example");
+    let server = Server::start(&["--tls-cert", &cert, "--tls-key", &key]);
+    let ended = run(&["call", "--ca", &certificates.path("ca.pem"), &server.url("/demo"), "count"]).expect_code(3);
+    assert!(ended.stderr.contains("is not for `127.0.0.1` but for foo.example;"), "{ended:?}");
 }
 
 #[test]

@@ -205,11 +205,29 @@ fn explain_certificate(error: &CertificateError) -> String {
     }
 }
 
-/// Names that a certificate has; rustls prints them with their kind.
+/// Names that a certificate has. rustls gives them with their kind.
 struct Names<'a>(&'a [String]);
 
 impl fmt::Display for Names<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.join(", "))
+        let names: Vec<_> = self.0.iter().map(|name| without_kind(name)).collect();
+        f.write_str(&names.join(", "))
+    }
+}
+
+/// `foo.example` of `DnsName("foo.example")`, `::1` of `IpAddress(::1)`. What is neither, nobody can connect to, and its kind tells why.
+fn without_kind(name: &str) -> &str {
+    let inside = |before, behind| name.strip_prefix(before)?.strip_suffix(behind);
+    inside("DnsName(\"", "\")").or_else(|| inside("IpAddress(", ")")).unwrap_or(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_of_a_certificate_is_told_without_its_kind() {
+        let names = ["DnsName(\"*.foo.example\")", "IpAddress(::1)", "UniformResourceIdentifier(\"a:b\")", "plain"].map(str::to_owned);
+        assert_eq!(Names(&names).to_string(), "*.foo.example, ::1, UniformResourceIdentifier(\"a:b\"), plain");
     }
 }
