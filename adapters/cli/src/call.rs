@@ -58,7 +58,7 @@ impl ToSend {
     async fn connect(&self, timeout: Duration) -> Result<(Client, Option<Json<'static>>), Failure> {
         let params = read_params(self.message.params.as_deref())?;
         let builder = self.remote.builder()?.request_timeout(timeout).reconnect(Reconnect::For(timeout));
-        let client = self.resume.apply(builder).connect().await?;
+        let client = self.remote.connect(self.resume.apply(builder)).await?;
         self.resume.print(client.session_id().as_ref());
         Ok((client, params))
     }

@@ -2,8 +2,10 @@
 
 use crate::failure::Failure;
 use crate::json;
-use crate::text::say;
-use bowline_tokio::{ClientBuilder, ClientTls, Dialect, HeaderName, HeaderValue, Json, SessionId, TlsError, TokioRuntime};
+use crate::text::{harmless, say};
+use bowline_tokio::{
+    Client, ClientBuilder, ClientTls, ConnectError, Dialect, HeaderName, HeaderValue, Json, SessionId, TlsError, TokioRuntime,
+};
 use clap::{Args, ValueEnum};
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -91,6 +93,29 @@ impl Remote {
         let builder = self.header.iter().fold(builder, |builder, (name, value)| builder.header(name.clone(), value.clone()));
         Ok(if self.no_resume { builder.without_resumption() } else { builder })
     }
+
+    /// Connects what [`builder`](Self::builder) has begun.
+    ///
+    /// # Errors
+    ///
+    /// If there is no connection; an address may have to be told to be wrong.
+    pub(crate) async fn connect(&self, builder: ClientBuilder<TokioRuntime>) -> Result<Client, Failure> {
+        let no_such_path = |error: &ConnectError| matches!(error, ConnectError::Status(status) if status.as_u16() == 404);
+        builder.connect().await.map_err(|error| {
+            if no_such_path(&error) {
+                Failure::Unreachable(format!("{error}; the path may be wrong: {} was asked for", path(&self.url)))
+            } else {
+                error.into()
+            }
+        })
+    }
+}
+
+/// The path of an address. What follows a `?` may be a secret.
+fn path(url: &str) -> &str {
+    let url = url.split(['?', '#']).next().unwrap_or_default();
+    let behind_scheme = url.split_once("://").map_or(url, |(_, rest)| rest);
+    behind_scheme.find('/').map_or("/", |at| &behind_scheme[at..])
 }
 
 /// Which session.
@@ -121,8 +146,9 @@ impl Resume {
 
     /// Tells which session it is, if that is asked for, and if it is not the one that was asked for.
     pub(crate) fn print(&self, id: Option<&SessionId>) {
-        if self.session.is_some() && self.session.as_ref() != id {
-            say("note: the session of --session has ended on the server; this is a new one");
+        // It may be one on another server, and a secret there: its `Debug` shows the first characters only.
+        if let Some(wanted) = self.session.as_ref().filter(|wanted| Some(*wanted) != id) {
+            say(&format!("note: there is no session {} (it has ended, or never was); this is a new one", harmless(&format!("{wanted:?}"))));
         }
         match id {
             Some(id) if self.print_session => say(&format!("session {}", id.reveal())),
@@ -204,4 +230,16 @@ pub(crate) fn read_params(argument: Option<&str>) -> Result<Option<Json<'static>
         argument.into()
     };
     json::parse(&text).map(Some).map_err(|error| Failure::Usage(format!("PARAMS is not JSON: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_path_of_an_address_is_what_is_asked_for() {
+        for (url, asked) in [("ws://h", "/"), ("ws://h?token=geheim", "/"), ("wss://[::1]:1/a/b?token=/geheim", "/a/b"), ("ws://h/", "/")] {
+            assert_eq!(path(url), asked, "{url}");
+        }
+    }
 }

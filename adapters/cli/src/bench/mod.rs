@@ -97,7 +97,7 @@ impl Bench {
         let connecting = stream::iter(0..self.connections.get()).map(|_| async {
             let since = Instant::now();
             let builder = self.remote.builder()?.request_timeout(self.timeout).reconnect(Reconnect::Never).close_message();
-            let client = builder.connect().await?;
+            let client = self.remote.connect(builder).await?;
             Ok::<_, Failure>((client, since.elapsed()))
         });
         let connected: Vec<_> = connecting.buffer_unordered(CONNECTING).try_collect().await?;

@@ -54,7 +54,7 @@ impl Connect {
         if let Some(interval) = self.heartbeat {
             builder = builder.heartbeat(interval);
         }
-        let client = builder.connect().await?;
+        let client = self.remote.connect(builder).await?;
         let id = client.session_id();
         self.resume.print(id.as_ref());
         // Its `Debug` shows the first characters only.

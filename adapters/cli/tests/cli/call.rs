@@ -65,8 +65,10 @@ fn a_server_that_is_not_there_or_has_no_such_path_is_no_connection() {
         assert!(ended.stderr.starts_with("error: "), "{ended:?}");
     }
     let server = Server::start(&[]);
-    let ended = run(&["call", &server.url("/nothing"), "count"]).expect_code(3);
-    assert!(ended.stderr.contains("404"), "{ended:?}");
+    for command in ["call", "notify"] {
+        let ended = run(&[command, &server.url("/nothing?token=geheim"), "count"]).expect_code(3);
+        assert!(ended.stderr.contains("404") && ended.stderr.ends_with("the path may be wrong: /nothing was asked for\n"), "{ended:?}");
+    }
 }
 
 #[test]
@@ -108,7 +110,7 @@ fn a_session_can_be_left_and_taken_up_again() {
 fn who_comes_back_to_a_session_that_has_ended_is_told() {
     let server = Server::start(&[]);
     let ended = run(&["call", "--session", "00000000-0000-4000-8000-000000000001", &server.url("/demo"), "count"]).expect_code(0);
-    assert_eq!(ended.stderr.trim(), "note: the session of --session has ended on the server; this is a new one");
+    assert_eq!(ended.stderr.trim(), "note: there is no session 00000000… (it has ended, or never was); this is a new one");
 }
 
 #[test]
