@@ -10,7 +10,7 @@ use hdrhistogram::Histogram;
 use indicatif::{ProgressBar, ProgressStyle};
 use load::{Load, Quota, Tally};
 use report::Report;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -41,9 +41,9 @@ pub(crate) struct Bench {
     pipeline: NonZeroUsize,
     /// Requests altogether [default: 10000, if there is no --duration]
     #[arg(long, short = 'n', value_name = "N")]
-    requests: Option<u64>,
+    requests: Option<NonZeroU64>,
     /// Go on for this long
-    #[arg(long, short, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    #[arg(long, short, value_name = "DURATION", value_parser = some_time)]
     duration: Option<Duration>,
     /// The text in the params of each request is this long
     #[arg(long, short, value_name = "BYTES", default_value = "16")]
@@ -66,7 +66,7 @@ impl Bench {
         let requests = match (self.requests, self.duration) {
             (None, None) => 10_000,
             (None, Some(_)) => u64::MAX,
-            (Some(requests), _) => requests,
+            (Some(requests), _) => requests.get(),
         };
 
         let (clients, connecting) = self.connect().await?;
@@ -106,6 +106,14 @@ impl Bench {
             client
         });
         Ok((clients.collect(), times))
+    }
+}
+
+/// A duration in which something can be measured.
+fn some_time(text: &str) -> Result<Duration, String> {
+    match humantime::parse_duration(text) {
+        Ok(Duration::ZERO) => Err("nothing can be measured in no time".into()),
+        read => read.map_err(|error| error.to_string()),
     }
 }
 

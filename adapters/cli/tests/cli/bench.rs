@@ -40,3 +40,12 @@ fn errors_are_counted_and_told() {
 fn there_is_nothing_to_measure_without_a_server() {
     run(&["bench", &format!("ws://127.0.0.1:{}/echo", closed_port())]).expect_code(3);
 }
+
+#[test]
+fn nothing_at_all_cannot_be_measured() {
+    let nobody = format!("ws://127.0.0.1:{}/echo", closed_port());
+    for [flag, value] in [["-n", "0"], ["--duration", "0s"], ["--duration", "soon"], ["--connections", "0"]] {
+        let ended = run(&["bench", &nobody, flag, value]).expect_code(2);
+        assert!(ended.stderr.contains(value), "{ended:?}");
+    }
+}
