@@ -1,5 +1,6 @@
 use crate::failure::{EXIT_CODES, Failure};
 use crate::json::{self, Layout};
+use crate::outage::Lookout;
 use crate::remote::{Remote, Resume, read_params};
 use bowline_tokio::{Client, Json, Reconnect};
 use clap::Args;
@@ -8,8 +9,8 @@ use std::time::Duration;
 
 /// Call a method and print its result
 ///
-/// The result goes to stdout as JSON, an error to stderr. If the connection drops meanwhile, the call goes on over the next one.
-/// The session is closed at the end, unless --session or --print-session says that it is wanted.
+/// The result goes to stdout as JSON, an error to stderr. If the connection drops meanwhile, stderr tells it, and the call goes on over
+/// the next one. The session is closed at the end, unless --session or --print-session says that it is wanted.
 #[derive(Args, Debug)]
 #[command(after_help = EXIT_CODES)]
 pub(crate) struct Call {
@@ -67,9 +68,11 @@ impl ToSend {
 impl Call {
     pub(crate) async fn run(self) -> Result<(), Failure> {
         let (client, params) = self.to_send.connect(self.timeout).await?;
-        let answer = client.call_raw(&self.to_send.message.method, params).await;
+        let mut lookout = Lookout::new(&client);
+        let answer = lookout.until(client.call_raw(&self.to_send.message.method, params)).await;
         client.close().await;
-        print(&json::laid_out(answer?.as_str(), Layout::Pretty))
+        let answer = answer.map_err(|error| lookout.failure(error))?;
+        print(&json::laid_out(answer.as_str(), Layout::Pretty))
     }
 }
 

@@ -6,6 +6,7 @@ mod config;
 mod connect;
 mod failure;
 mod json;
+mod outage;
 mod remote;
 mod serve;
 mod text;

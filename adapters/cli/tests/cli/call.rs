@@ -1,5 +1,6 @@
-use crate::support::{Server, closed_port, run, run_with_input};
+use crate::support::{Server, bowline, closed_port, finish, run, run_with_input};
 use serde_json::json;
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
 #[test]
@@ -82,6 +83,33 @@ fn a_call_outlives_the_connection_on_which_it_was_made() {
     let server = Server::start(&[]);
     let ended = run(&["call", &server.url("/demo"), "close-transport"]).expect_code(0);
     assert_eq!(ended.json(), json!({"cut": true}));
+    assert_eq!(ended.stderr, "* the connection is lost; reconnecting\n* reconnected, the session goes on\n");
+}
+
+#[test]
+fn what_becomes_of_the_connection_after_the_answer_is_not_told() {
+    let server = Server::start(&[]);
+    let ended = run(&["call", &server.url("/demo"), "close-me"]).expect_code(0);
+    assert_eq!(ended.stderr, "");
+}
+
+#[test]
+fn without_an_answer_and_without_a_connection_the_outcome_is_unknown() {
+    let server = Server::start(&[]);
+    let arguments = ["call", "--timeout", "2s", "--print-session", &server.url("/demo"), "sleep", r#"{"ms":60000}"#];
+    let mut call = bowline().args(arguments).spawn().unwrap();
+    let mut stderr = BufReader::new(call.stderr.take().unwrap());
+    let mut said = String::new();
+    stderr.read_line(&mut said).unwrap();
+    assert!(said.starts_with("session "), "{said}");
+    drop(server);
+    let ended = finish(call).expect_code(5);
+    stderr.read_to_string(&mut said).unwrap();
+    let lost = "* the connection is lost; reconnecting\n\
+                error: the connection was lost and did not come back in time; whether the call ran is unknown\n\
+                the last attempt to reconnect: cannot reach the server: ";
+    assert!(said.contains(lost), "{said}");
+    assert_eq!(ended.stdout, "");
 }
 
 #[test]
