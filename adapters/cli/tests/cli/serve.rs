@@ -36,8 +36,12 @@ fn a_port_in_use_is_an_error_that_says_what_to_do() {
 
 #[test]
 fn an_address_that_is_none_is_an_error() {
-    let ended = run(&["serve", "--listen", "nowhere"]).expect_code(1);
-    assert!(ended.stderr.contains("HOST:PORT"), "{ended:?}");
+    for address in ["nowhere", "http://127.0.0.1:0", "ws://127.0.0.1:0/echo"] {
+        let ended = run(&["serve", "--listen", address]).expect_code(2);
+        for part in [address, "HOST:PORT", "ws://", "wss://", "unix:/"] {
+            assert!(ended.stderr.contains(part), "{ended:?}");
+        }
+    }
     run(&["serve", "--reconnection-timeout", "soon"]).expect_code(2);
 }
 
