@@ -7,6 +7,7 @@ mod media_objects;
 mod media_server;
 mod metrics;
 mod options;
+mod origin;
 mod push_methods;
 mod request_log;
 mod session_methods;

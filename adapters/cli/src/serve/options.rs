@@ -2,6 +2,7 @@
 
 use super::listen::Place;
 use super::logging::{self, LogFormat};
+use super::origin;
 use super::request_log::RequestLog;
 use crate::failure::Failure;
 use crate::remote::DialectName;
@@ -53,9 +54,9 @@ pub(crate) struct Serve {
     /// How long a session waits for its client to come back
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = humantime::parse_duration)]
     pub(super) reconnection_timeout: Duration,
-    /// Let pages from this origin in, as http://example.org; `*` lets all in. Without it only pages from this host and port get in.
-    /// May be given several times
-    #[arg(long, value_name = "ORIGIN")]
+    /// Let pages from this origin in: SCHEME://HOST[:PORT], as http://example.org, or HOST[:PORT] with any scheme; `*` lets all in. Without
+    /// it only pages from this host and port get in. May be given several times
+    #[arg(long, value_name = "ORIGIN", value_parser = origin::parse)]
     pub(super) allow_origin: Vec<String>,
     /// The longest message that is taken
     #[arg(long, value_name = "BYTES", default_value = "1048576")]
@@ -66,7 +67,8 @@ pub(crate) struct Serve {
     /// Serve SockJS too, at each path and below it, for clients without WebSockets
     #[arg(long)]
     pub(super) sockjs: bool,
-    /// With --sockjs and --allow-origin '*': where browsers get the SockJS client for the page by which those without CORS cross origins
+    /// The URL of the script of the SockJS client, which each path's page iframe.html loads: browsers open that page in an iframe, for the
+    /// transports that cannot cross origins by themselves. Without it there is no such page; it needs --sockjs and --allow-origin '*'
     #[arg(long, value_name = "URL")]
     pub(super) sockjs_client: Option<String>,
     /// Serve a pretended Kurento Media Server on /kurento, for clients of one to be tried against
@@ -164,7 +166,7 @@ impl Serve {
         if self.sockjs_client.is_none() || (self.sockjs && self.allow_origin.iter().any(|origin| origin == "*")) {
             return Ok(());
         }
-        Err(Failure::Usage("--sockjs-client is for a page that is there only with --sockjs and --allow-origin '*'".into()))
+        Err(Failure::Usage("--sockjs-client is for the page iframe.html, which is there only with --sockjs and --allow-origin '*'".into()))
     }
 
     /// How a path is served.

@@ -36,3 +36,12 @@ fn each_argument_stands_under_its_own_heading() {
     assert!(under(&help, "Options:").contains(&"--threads".to_owned()), "{help}");
     assert_eq!(under(&help, "Limits:").last().map(String::as_str), Some("--failed-connects-per-second"), "{help}");
 }
+
+#[test]
+fn what_sockjs_client_is_for_can_be_understood() {
+    let help = run(&["serve", "--help"]).expect_code(0).stdout;
+    let about = help.split("--sockjs-client <URL>").nth(1).and_then(|rest| rest.split("\n\n").next()).unwrap();
+    for part in ["script", "iframe.html", "--sockjs", "--allow-origin '*'"] {
+        assert!(about.contains(part), "{part:?} is not in:\n{about}");
+    }
+}

@@ -91,6 +91,19 @@ fn only_pages_of_allowed_origins_get_in() {
     from("http://friend.example").expect_code(0);
     let stranger = from("http://stranger.example").expect_code(3);
     assert!(stranger.stderr.contains("403"), "{stranger:?}");
+    // None that could never match.
+    for origin in ["http://", "http://friend.example/page"] {
+        let ended = run(&["serve", "--listen", "127.0.0.1:0", "--allow-origin", origin]).expect_code(2);
+        assert!(ended.stderr.contains(origin) && ended.stderr.contains("SCHEME://HOST:PORT"), "{ended:?}");
+    }
+}
+
+#[test]
+fn an_origin_without_a_scheme_lets_pages_of_all_schemes_in() {
+    let server = Server::start(&["--allow-origin", "friend"]);
+    for origin in ["http://friend", "https://friend:443"] {
+        run(&["call", "--header", &format!("Origin: {origin}"), &server.url("/demo"), "count"]).expect_code(0);
+    }
 }
 
 #[test]
