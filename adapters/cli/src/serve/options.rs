@@ -13,21 +13,48 @@ use std::path::PathBuf;
 use std::time::Duration;
 use tracing_subscriber::filter::Targets;
 
+/// What the demo methods take and give, for the long help.
+const METHODS: &str = "\
+Methods, with their params and what comes of them:
+  echo             anything; comes back as it is
+  add              {\"a\":1,\"b\":2}; their sum
+  sleep            {\"ms\":500}; {\"slept\":500} after that time; others go on
+  slow             {\"ms\":500}; the same, but the session's next requests wait
+  fail             anything; error 1001, with the params in its data
+  panic            none; an internal error, for the handler panics
+  empty            none; an empty result
+  big              {\"bytes\":1000}; a text of this length, up to 32 MiB
+  count            none; how often this session has called it
+  whoami           none; the session's id, its path and its transport
+  set-grace        {\"ms\":60000}; the session waits this long for its client
+  close-me         none; the server closes the session
+  close-transport  none; the connection drops, the answer comes over the next
+  notify-me        {\"n\":3,\"method\":\"tick\"}; n notifications, then {\"sent\":3}
+  notify-later     {\"n\":3,\"delay\":500,\"every\":100}; n of them, in milliseconds
+  ask-me           {\"method\":\"hi\",\"params\":{}}; what the client answers to that
+  log              anything; is remembered, as a notification too
+  logged           none; how many log there were, and the last one's params";
+
 const SETTINGS: &str = "\
 Settings:
-  Every option can also be given in the environment, as BOWLINE_RECONNECTION_TIMEOUT=30s, or in the file that --config names, as
-  reconnection-timeout = \"30s\". Flags go before the environment, that before the file. Where several values may be given, the environment has
-  commas between them, and the file a list. --print-config shows what holds, and from where.";
+  Every option can also be given in the environment, as BOWLINE_RECONNECTION_TIMEOUT=30s, or in the file that --config names, as \
+reconnection-timeout = \"30s\". Flags go before the environment, that before the file. Where several values may be given, the environment \
+has commas between them, and the file a list. --print-config shows what holds, and from where.";
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  stopped cleanly
+  1  it could not listen, or was stopped by a second Ctrl-C before all was finished
+  2  wrong usage, or a setting that does not fit";
 
 /// Run the demo server
 ///
-/// It has the same methods on /echo and /demo, and on /strict in the strict dialect: echo, add, sleep, slow, fail, panic, empty, count,
-/// whoami, notify-me, notify-later, ask-me, log, logged, close-me, set-grace, close-transport, big.
+/// It has the same methods, listed below, on /echo and /demo, and on /strict in the strict dialect.
 /// Ctrl-C stops it cleanly, a second Ctrl-C at once.
 ///
 /// It asks nobody who they are: leave it on an address that only friends can reach.
 #[derive(Args, Debug)]
-#[command(after_help = SETTINGS)]
+#[command(after_help = format!("{SETTINGS}\n\n{EXIT_CODES}"), after_long_help = format!("{METHODS}\n\n{SETTINGS}\n\n{EXIT_CODES}"))]
 pub(crate) struct Serve {
     /// Where to listen: HOST:PORT, with TLS if there is a certificate, and port 0 for a free one; ws://HOST:PORT, never with TLS;
     /// wss://HOST:PORT, always; unix:/PATH. May be given several times; all have the same sessions
