@@ -6,8 +6,10 @@ use super::options::Serve;
 use crate::remote::DialectName;
 use crate::text::say;
 use bowline_tokio::{Address, BoundServer, TokioRuntime};
+use std::ffi::OsStr;
 use std::io::{self, Write};
 use std::net::{IpAddr, SocketAddr};
+use std::path::MAIN_SEPARATOR;
 
 impl Serve {
     pub(super) fn greet(
@@ -45,13 +47,29 @@ impl Serve {
         if let Some((address, tls)) = trial {
             let insecure = if tls && self.tls_self_signed { " --insecure" } else { "" };
             let url = url(WEBSOCKET, &address, tls);
-            writeln!(out, "try:   bowline call{dialect}{insecure} {url}/echo echo '{{\"text\":\"hi\"}}'")?;
+            let program = program(std::env::args_os().next().as_deref());
+            writeln!(out, "try:   {program} call{dialect}{insecure} {url}/echo echo '{{\"text\":\"hi\"}}'")?;
         }
         out.flush()?;
         if server.addresses().filter_map(Address::tcp).any(|address| !address.ip().is_loopback()) {
             say("note: other machines may reach this address, and the demo server lets in whoever asks");
         }
         Ok(())
+    }
+}
+
+/// How a shell starts this program again: with the path with which it was started, or by its name, which it then has on the search path.
+fn program(started_as: Option<&OsStr>) -> String {
+    const PLAIN: &str = "/._-+@%=:,";
+    match started_as.and_then(OsStr::to_str) {
+        Some(path) if path.contains(MAIN_SEPARATOR) => {
+            if path.chars().all(|c| c.is_ascii_alphanumeric() || PLAIN.contains(c)) {
+                path.to_owned()
+            } else {
+                format!("'{}'", path.replace('\'', r"'\''"))
+            }
+        }
+        Some(_) | None => "bowline".to_owned(),
     }
 }
 
@@ -73,4 +91,24 @@ fn reachable(address: SocketAddr) -> SocketAddr {
         ip @ (IpAddr::V4(_) | IpAddr::V6(_)) => ip,
     };
     SocketAddr::new(ip, address.port())
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shell_can_start_the_program_as_it_was_started() {
+        for (started_as, told) in [
+            (Some("target/debug/bowline"), "target/debug/bowline"),
+            (Some("/opt/our tools/bowline"), "'/opt/our tools/bowline'"),
+            (Some("./it's/bowline"), r"'./it'\''s/bowline'"),
+            (Some("~/bowline"), "'~/bowline'"),
+            (Some("bowline"), "bowline"),
+            (Some("renamed"), "bowline"),
+            (None, "bowline"),
+        ] {
+            assert_eq!(program(started_as.map(OsStr::new)), told);
+        }
+    }
 }
