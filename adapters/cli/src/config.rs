@@ -4,6 +4,7 @@
 mod file;
 
 use crate::failure::Failure;
+use crate::text::{harmless, say};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use file::File;
@@ -36,6 +37,9 @@ pub(crate) fn read(command: Command, arguments: impl IntoIterator<Item = OsStrin
     let command = with_environment(command);
     let matches = command.clone().try_get_matches_from(&arguments).unwrap_or_else(|error| error.exit());
     let Some((SERVE, given)) = matches.subcommand() else { return Ok(Arguments::Run(matches)) };
+    for warning in warnings(&command, std::env::vars_os().map(|(name, _)| name)) {
+        say(&warning);
+    }
     let prints = given.get_flag("print_config");
     let mut from_file = Vec::new();
     let mut matches = matches.clone();
@@ -101,6 +105,32 @@ fn is_setting(name: &str) -> bool {
 fn settings(command: &Command) -> impl Iterator<Item = (&str, &Arg)> {
     let all = command.find_subcommand(SERVE).into_iter().flat_map(Command::get_arguments);
     all.filter_map(|arg| Some((arg.get_long()?, arg))).filter(|(name, _)| is_setting(name))
+}
+
+/// How much alike two names must be for one to be taken for the other.
+const ALIKE: f64 = 0.7;
+
+/// The setting for which `name` may have been meant.
+fn nearest<'a>(command: &'a Command, name: &str) -> Option<&'a str> {
+    let alike = settings(command).map(|(known, _)| (strsim::jaro(known, name), known));
+    alike.max_by(|(a, _), (b, _)| a.total_cmp(b)).filter(|(how, _)| *how >= ALIKE).map(|(_, known)| known)
+}
+
+/// What is to be said of an environment with these variables: those look like settings and are none. No error, for it may have others for other programs.
+fn warnings(command: &Command, names: impl Iterator<Item = OsString>) -> Vec<String> {
+    let arguments = || command.find_subcommand(SERVE).into_iter().flat_map(Command::get_arguments);
+    let is_read = |name: &str| arguments().filter_map(Arg::get_env).any(|known| known == name);
+    let mut warnings: Vec<_> = names
+        .filter_map(|name| {
+            let name = name.to_string_lossy();
+            let setting = name.strip_prefix(PREFIX).filter(|_| !is_read(&name))?;
+            let nearest = nearest(command, &setting.replace('_', "-").to_lowercase());
+            let meant = nearest.map_or_else(String::new, |nearest| format!("; did you mean {}?", variable(nearest)));
+            Some(format!("warning: {} in the environment is no setting{meant}", harmless(&name)))
+        })
+        .collect();
+    warnings.sort();
+    warnings
 }
 
 /// Everything as a file would have it, and where it comes from.

@@ -1,14 +1,11 @@
 //! The TOML file, turned into arguments.
 
-use super::{settings, takes_several};
+use super::{nearest, settings, takes_several};
 use crate::failure::Failure;
 use clap::Command;
 use std::path::Path;
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
-
-/// How much alike two names must be for one to be taken for the other.
-const ALIKE: f64 = 0.7;
 
 /// What a file says.
 pub(super) struct File {
@@ -85,10 +82,9 @@ fn scalar(name: &str, value: &DeValue<'_>) -> Result<String, String> {
 }
 
 fn unknown(command: &Command, name: &str) -> String {
-    let alike = settings(command).map(|(known, _)| (strsim::jaro(known, name), known));
-    match alike.max_by(|(a, _), (b, _)| a.total_cmp(b)) {
-        Some((how, known)) if how >= ALIKE => format!("`{name}` is no setting; did you mean `{known}`?"),
-        Some(_) | None => format!("`{name}` is no setting; `bowline serve --print-config` shows those there are"),
+    match nearest(command, name) {
+        Some(known) => format!("`{name}` is no setting; did you mean `{known}`?"),
+        None => format!("`{name}` is no setting; `bowline serve --print-config` shows those there are"),
     }
 }
 

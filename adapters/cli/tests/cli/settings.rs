@@ -86,6 +86,29 @@ fn the_environment_is_checked_like_the_flags() {
 }
 
 #[test]
+fn what_looks_like_a_setting_in_the_environment_and_is_none_is_told_with_the_nearest() {
+    let with = |command: &str, arguments: &[&str]| {
+        let mut program = bowline();
+        program
+            .env("BOWLINE_REONNECTION_TIMEOUT", "30s")
+            .env("BOWLINE_QQ", "1")
+            .env("BOWLINE_THREADS", "1")
+            .env("BOWLINE_PRINT_CONFIG", "true");
+        finish(program.arg(command).args(arguments).spawn().unwrap())
+    };
+    let ended = with("serve", &[]).expect_code(0);
+    let told = [
+        "warning: BOWLINE_QQ in the environment is no setting",
+        "warning: BOWLINE_REONNECTION_TIMEOUT in the environment is no setting; did you mean BOWLINE_RECONNECTION_TIMEOUT?",
+    ];
+    assert_eq!(ended.stderr.lines().collect::<Vec<_>>(), told);
+    assert!(ended.lines().contains(&"reconnection-timeout = \"10s\"  # default"), "{ended:?}");
+    // The other commands have no settings, and may run in the environment of a server.
+    let ended = with("call", &["ws://127.0.0.1:1/", "count", "{"]).expect_code(2);
+    assert!(!ended.stderr.contains("warning"), "{ended:?}");
+}
+
+#[test]
 fn a_server_does_as_its_file_says() {
     let path = file("server", "listen = \"127.0.0.1:0\"\ndialect = \"strict\"\nlog-requests = true\n");
     let server = Server::run(bowline().args(["serve", "--config", path.to_str().unwrap()]));
