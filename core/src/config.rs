@@ -19,6 +19,9 @@ pub(crate) const DEFAULT_OUTBOX_MESSAGES: usize = 1024;
 /// … and bytes of them.
 pub(crate) const DEFAULT_OUTBOX_BYTES: usize = 256 * 1024;
 
+/// How long a server keeps a session without a transport, if it does not say.
+pub(crate) const DEFAULT_GRACE: Duration = Duration::from_secs(10);
+
 /// The bounds of one endpoint. Nothing in an endpoint grows past them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -89,14 +92,7 @@ pub struct ServerConfig {
 
 impl Default for ServerConfig {
     fn default() -> Self {
-        Self {
-            dialect: Dialect::default(),
-            limits: Limits::default(),
-            grace: Duration::from_secs(10),
-            watchdog: false,
-            concurrency: 1,
-            resume: true,
-        }
+        Self { dialect: Dialect::default(), limits: Limits::default(), grace: DEFAULT_GRACE, watchdog: false, concurrency: 1, resume: true }
     }
 }
 
@@ -165,7 +161,7 @@ pub struct ClientConfig {
     pub first_connect: FirstConnect,
     /// The back-off's first bound; 100 ms. A wait is drawn from zero to this, which doubles from each wait to the next ("full jitter").
     pub backoff_base: Duration,
-    /// The back-off's last bound; 30 s.
+    /// The back-off's last bound; 30 s. While the server may still have the session a wait is no longer than a fifth of the time for which it keeps it, which is [`ServerConfig::grace`] there.
     pub backoff_max: Duration,
 }
 

@@ -247,30 +247,50 @@ fn a_first_connection_that_fails_closes_the_client_unless_it_is_told_to_go_on() 
     assert!(matches!(server.outcome(tag), Some(CallOutcome::Result(_))));
 }
 
-#[test]
-fn the_back_off_is_drawn_from_a_bound_that_doubles_from_100_ms_to_30_s() {
-    let mut longest = [Duration::ZERO; 14];
-    for seed in 0..200 {
-        let mut server = RawServer::unopened(plain(), seed);
+/// The waits of many clients after the loss of a session that is kept for `kept`, if it is kept by a server that says `greeting`.
+fn waits(greeting: &Value, kept: Duration) -> Vec<[Duration; 40]> {
+    let waits_of = |seed| {
+        let mut server = RawServer::unopened(ClientConfig::default(), seed);
         server.with(|client, now| client.open(now));
         server.accept();
-        server.greet(ok());
+        server.greet(greeting.clone());
         server.advance(seconds(60));
         server.cut();
         server.events();
         assert!(server.is_dialled(), "the first retry comes at once");
-        for (n, longest) in longest.iter_mut().enumerate() {
+        let lost_at = server.now();
+        std::array::from_fn(|n| {
             server.fail_dial();
-            let bound = (Duration::from_millis(100) * (1 << n)).min(seconds(30));
+            let doubled = (Duration::from_millis(100) * (1 << n.min(16))).min(seconds(30));
+            let bound = if server.now() - lost_at < kept { doubled.min(kept / 5) } else { doubled };
             let waited = server.wait_for_dial();
             assert!(waited <= bound.max(MOMENT), "wait {n} of {waited:?}");
             assert!(matches!(server.events()[0], Event::ConnectFailed(None, Some(told)) if told.max(MOMENT) == waited));
-            *longest = waited.max(*longest);
+            waited
+        })
+    };
+    (0..200).map(waits_of).collect()
+}
+
+#[test]
+fn the_back_off_is_drawn_from_a_bound_that_doubles_from_100_ms_to_30_s() {
+    for (greeting, kept) in [(json!({"value": "OK"}), Duration::ZERO), (ok(), seconds(10))] {
+        let waits = waits(&greeting, kept);
+        for n in (0..4).chain(30..40) {
+            let longest = waits.iter().map(|waits| waits[n]).max().unwrap();
+            let bound = (Duration::from_millis(100) * (1 << n.min(16))).min(seconds(30));
+            assert!(longest > bound * 9 / 10, "the whole range is used: wait {n}, {longest:?} of {bound:?}");
         }
     }
-    for (n, longest) in longest.iter().enumerate() {
-        let bound = (Duration::from_millis(100) * (1 << n)).min(seconds(30));
-        assert!(*longest > bound * 9 / 10, "the whole range is used: wait {n}, {longest:?} of {bound:?}");
+}
+
+#[test]
+fn while_the_session_may_be_there_no_wait_is_longer_than_a_fifth_of_its_time() {
+    let says = |grace: Value| json!({"value": "OK", "sessionId": "S", "resume": {"received": 0, "grace": grace}});
+    // Who does not say keeps it for ten seconds, as Kurento's servers do.
+    for (greeting, kept) in [(ok(), 10), (says(json!(3000)), 3), (says(json!(u64::MAX)), 1_000_000), (says(json!(0)), 0)] {
+        let longest = waits(&greeting, seconds(kept)).into_iter().flatten().max().unwrap();
+        assert!(longest > seconds(29), "and later it is as long as any");
     }
 }
 

@@ -125,3 +125,25 @@ fn a_transport_that_carried_something_unfit_is_closed_and_the_session_waits() {
         assert_eq!(house.ask(again, 1, "connect", json!({"sessionId": id}))["result"]["sessionId"], json!(id));
     }
 }
+
+#[test]
+fn a_client_with_resumption_is_told_how_long_it_may_stay_away_if_that_is_not_the_usual() {
+    let offer = json!({"resume": {"received": 0}});
+    let mut house = House::new(ServerConfig::default());
+    let (wire, id) = house.connect(offer.clone());
+    let home = house.home(wire);
+    let mut told = |house: &mut House| {
+        let wire = house.open();
+        let back = json!({"sessionId": id, "resume": {"received": 0}});
+        house.ask(wire, 1, "connect", back)["result"]["resume"]["grace"].clone()
+    };
+    assert_eq!(told(&mut house), json!(null));
+    house.with(home, |endpoint, now| endpoint.set_grace(now, Duration::from_micros(2_500_900)));
+    assert_eq!(told(&mut house), json!(2500));
+    house.with(home, |endpoint, now| endpoint.set_grace(now, Duration::MAX));
+    assert_eq!(told(&mut house), json!(u64::MAX));
+
+    let mut house = House::new(ServerConfig { grace: seconds(3), ..ServerConfig::default() });
+    let wire = house.open();
+    assert_eq!(house.ask(wire, 1, "connect", offer)["result"]["resume"], json!({"received": 0, "grace": 3000}));
+}

@@ -5,6 +5,7 @@ use super::inbox::Inbox;
 use super::outbox::Keep;
 use super::resume::{self, Told};
 use super::{Endpoint, Life, Link, Role, Timer};
+use crate::config::DEFAULT_GRACE;
 use crate::message::{self, Body, Reply};
 use crate::{
     Action, CallOutcome, ClientConfig, Close, CloseReason, ErrorObject, FirstConnect, InFlight, Instant, Reconnect, SessionId, json, write,
@@ -16,6 +17,8 @@ use core::time::Duration;
 
 /// How long the answer to `closeSession` is waited for.
 const GOODBYE_TIMEOUT: Duration = Duration::from_secs(2);
+/// So many of the longest waits fit into the time for which the server keeps the session.
+const KEPT_WAITS: u32 = 5;
 
 /// A ping that is not answered yet.
 #[derive(Debug)]
@@ -45,6 +48,10 @@ pub(super) struct Client {
     /// The session was given up since the last connection: the next one is a new one.
     session_lost: bool,
     up_since: Option<Instant>,
+    /// When the last connection that was of use was lost.
+    lost_at: Option<Instant>,
+    /// How long the server keeps the session then.
+    kept: Duration,
     /// How far the session had come when `connect` was last sent.
     progress_at_greeting: u64,
     /// Why the server refused `connect`.
@@ -81,6 +88,8 @@ impl Client {
             session_known: false,
             session_lost: false,
             up_since: None,
+            lost_at: None,
+            kept: DEFAULT_GRACE,
             progress_at_greeting: 0,
             refusal: None,
         }
@@ -204,7 +213,7 @@ impl<T> Endpoint<T> {
         client.progress_at_greeting = progress;
         client.numbered_at_ping = 0;
         let offers = client.config.resume && (asked_for.is_none() || keeps);
-        let offer = if offers { resume::member(received, acknowledged, &client.config.limits) } else { String::new() };
+        let offer = if offers { resume::member(received, acknowledged, &client.config.limits, None) } else { String::new() };
         let mut params = alloc::format!("{{{offer}}}").into_bytes();
         if let Some(session) = &asked_for {
             write::insert_session_id(&mut params, session, 0);
@@ -246,6 +255,7 @@ impl<T> Endpoint<T> {
         let lasted = now.saturating_since(since) >= client.config.connect_timeout;
         if lasted || progress > client.progress_at_greeting || client.backoff.attempt() == 1 {
             client.backoff.reset();
+            client.lost_at = Some(now);
         }
         let redials = core::mem::take(&mut client.redials);
         match client.config.reconnect {
@@ -253,7 +263,7 @@ impl<T> Endpoint<T> {
             Reconnect::For(total) => self.start_giving_up(now, total),
             Reconnect::Never | Reconnect::Forever => {}
         }
-        match self.next_wait() {
+        match self.next_wait(now) {
             Some(wait) => self.timers.set(Timer::Retry, now, wait),
             None => self.dial(now),
         }
@@ -273,12 +283,19 @@ impl<T> Endpoint<T> {
     }
 
     /// The wait before the next attempt; none before the first.
-    fn next_wait(&mut self) -> Option<Duration> {
-        let client = self.as_client()?;
-        let first = client.backoff.attempt() == 1;
-        let (base, max) = (client.config.backoff_base, client.config.backoff_max);
-        let wait = client.backoff.after_failure(base, max);
+    fn next_wait(&mut self, now: Instant) -> Option<Duration> {
+        let first = self.as_client()?.backoff.attempt() == 1;
+        let wait = self.wait_after_failure(now)?;
         (!first).then_some(wait)
+    }
+
+    /// Drawn such that a network that is back while the server still has the session is found in time.
+    fn wait_after_failure(&mut self, now: Instant) -> Option<Duration> {
+        let has_session = self.session.is_some();
+        let client = self.as_client()?;
+        let may_be_kept = has_session && client.lost_at.is_some_and(|at| now.saturating_since(at) < client.kept);
+        let longest = if may_be_kept { client.config.backoff_max.min(client.kept / KEPT_WAITS) } else { client.config.backoff_max };
+        Some(client.backoff.after_failure(client.config.backoff_base, longest))
     }
 
     fn after_failure(&mut self, now: Instant) {
@@ -297,9 +314,7 @@ impl<T> Endpoint<T> {
         if let Reconnect::For(total) = client.config.reconnect {
             self.start_giving_up(now, total);
         }
-        let Some(client) = self.as_client() else { return };
-        let (base, max) = (client.config.backoff_base, client.config.backoff_max);
-        let wait = client.backoff.after_failure(base, max);
+        let Some(wait) = self.wait_after_failure(now) else { return };
         self.timers.set(Timer::Retry, now, wait);
         self.actions.push_back(Action::ConnectFailed { error, retry_in: Some(wait) });
     }
@@ -368,6 +383,7 @@ impl<T> Endpoint<T> {
         }
         self.session = named.or(asked_for);
         let Some(client) = self.as_client() else { return };
+        client.kept = told.map_or(DEFAULT_GRACE, |told| told.grace);
         client.session_known = session_known;
         self.is_up(now);
     }

@@ -1,9 +1,10 @@
 //! What the two sides say of themselves when a session begins or goes on with resumption: the member `resume` of `connect` and of its answer (PROTOCOL 6).
 
-use crate::config::{DEFAULT_MESSAGE_BYTES, DEFAULT_OUTBOX_BYTES, DEFAULT_OUTBOX_MESSAGES};
+use crate::config::{DEFAULT_GRACE, DEFAULT_MESSAGE_BYTES, DEFAULT_OUTBOX_BYTES, DEFAULT_OUTBOX_MESSAGES};
 use crate::{Limits, json};
 use alloc::format;
 use alloc::string::String;
+use core::time::Duration;
 
 /// How much a side keeps for its peer before it waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +41,8 @@ pub(super) struct Told {
     /// Bytes of the longest message that it takes.
     pub(super) takes: usize,
     pub(super) buffer: Buffer,
+    /// How long a server keeps the session without a transport.
+    pub(super) grace: Duration,
 }
 
 impl Told {
@@ -53,12 +56,13 @@ impl Told {
             acknowledged: count("acknowledged")?,
             takes: size("max", DEFAULT_MESSAGE_BYTES)?,
             buffer: Buffer { messages: size("messages", Buffer::USUAL.messages)?, bytes: size("bytes", Buffer::USUAL.bytes)? },
+            grace: count("grace")?.map_or(DEFAULT_GRACE, Duration::from_millis),
         }))
     }
 }
 
-/// The member as we say it: only `received` goes without exception, the rest if it is not the usual.
-pub(super) fn member(received: u64, acknowledged: u64, limits: &Limits) -> String {
+/// The member as we say it: only `received` goes without exception, the rest if it is not the usual. `grace` is a server's.
+pub(super) fn member(received: u64, acknowledged: u64, limits: &Limits, grace: Option<Duration>) -> String {
     let mut text = format!("\"resume\":{{\"received\":{received}");
     if acknowledged < received {
         text.push_str(&format!(",\"acknowledged\":{acknowledged}"));
@@ -73,6 +77,9 @@ pub(super) fn member(received: u64, acknowledged: u64, limits: &Limits) -> Strin
         if size != usual {
             text.push_str(&format!(",\"{name}\":{size}"));
         }
+    }
+    if let Some(grace) = grace.filter(|grace| *grace != DEFAULT_GRACE) {
+        text.push_str(&format!(",\"grace\":{}", u64::try_from(grace.as_millis()).unwrap_or(u64::MAX)));
     }
     text.push('}');
     text

@@ -259,7 +259,8 @@ impl<T> Endpoint<T> {
         if resumed {
             let acknowledged = self.inbox.tell_but(self.owed.excess(self.limits()));
             result.push(',');
-            result.push_str(&resume::member(self.inbox.received(), acknowledged, self.limits()));
+            let grace = if let Role::Server(server) = &self.role { Some(server.grace) } else { None };
+            result.push_str(&resume::member(self.inbox.received(), acknowledged, self.limits(), grace));
         }
         result.push('}');
         self.answer_session_method(id, &result);

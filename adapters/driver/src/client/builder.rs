@@ -110,7 +110,8 @@ impl<R: Runtime> ClientBuilder<R> {
     }
 
     /// The waits between attempts to connect: each is drawn from zero to `first`, which doubles from one to the next, up to `longest`; 100 ms
-    /// and 30 s.
+    /// and 30 s. While the server may still have the session a wait is no longer than a fifth of its
+    /// [reconnection timeout](crate::PathOptions::reconnection_timeout), whatever `longest` says (PROTOCOL 7).
     pub fn backoff(mut self, first: Duration, longest: Duration) -> Self {
         self.config.backoff_base = first;
         self.config.backoff_max = longest;
