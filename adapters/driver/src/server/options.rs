@@ -116,7 +116,7 @@ impl PathOptions {
 
     /// Serves SockJS too, at this path and below it, for clients that cannot open a WebSocket or cannot rely on one (PROTOCOL 8). The path must be an exact one. Kurento: `JsonRpcHandler.isSockJSEnabled`.
     ///
-    /// What a page of any origin can use without its browser saying so, the transports `htmlfile` and `jsonp` and the page `iframe.html`, is there only where
+    /// The transports `htmlfile` and `jsonp` and the page `iframe.html` work without the browser telling the page's origin, so they are there only where
     /// [all origins are allowed](Self::allowed_origin).
     pub fn sockjs(mut self, options: SockJsOptions) -> Self {
         self.sockjs = Some(options);
