@@ -116,6 +116,9 @@ fn nearest<'a>(command: &'a Command, name: &str) -> Option<&'a str> {
     alike.max_by(|(a, _), (b, _)| a.total_cmp(b)).filter(|(how, _)| *how >= ALIKE).map(|(_, known)| known)
 }
 
+/// What the rest of a variable begins with that Kubernetes sets in each container, for a service called `bowline`.
+const OF_A_SERVICE: [&str; 2] = ["SERVICE_", "PORT"];
+
 /// What is to be said of an environment with these variables: those look like settings and are none. No error, for it may have others for other programs.
 fn warnings(command: &Command, names: impl Iterator<Item = OsString>) -> Vec<String> {
     let arguments = || command.find_subcommand(SERVE).into_iter().flat_map(Command::get_arguments);
@@ -124,6 +127,9 @@ fn warnings(command: &Command, names: impl Iterator<Item = OsString>) -> Vec<Str
         .filter_map(|name| {
             let name = name.to_string_lossy();
             let setting = name.strip_prefix(PREFIX).filter(|_| !is_read(&name))?;
+            if OF_A_SERVICE.iter().any(|begin| setting.starts_with(begin)) {
+                return None;
+            }
             let nearest = nearest(command, &setting.replace('_', "-").to_lowercase());
             let meant = nearest.map_or_else(String::new, |nearest| format!("; did you mean {}?", variable(nearest)));
             Some(format!("warning: {} in the environment is no setting{meant}", harmless(&name)))

@@ -92,6 +92,9 @@ fn what_looks_like_a_setting_in_the_environment_and_is_none_is_told_with_the_nea
         program
             .env("BOWLINE_REONNECTION_TIMEOUT", "30s")
             .env("BOWLINE_QQ", "1")
+            // Of Kubernetes.
+            .env("BOWLINE_SERVICE_HOST", "10.0.0.1")
+            .env("BOWLINE_PORT_8888_TCP_ADDR", "10.0.0.1")
             .env("BOWLINE_THREADS", "1")
             .env("BOWLINE_PRINT_CONFIG", "true");
         finish(program.arg(command).args(arguments).spawn().unwrap())
