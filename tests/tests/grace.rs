@@ -132,7 +132,7 @@ fn a_client_with_resumption_is_told_how_long_it_may_stay_away_if_that_is_not_the
     let mut house = House::new(ServerConfig::default());
     let (wire, id) = house.connect(offer.clone());
     let home = house.home(wire);
-    let mut told = |house: &mut House| {
+    let told = |house: &mut House| {
         let wire = house.open();
         let back = json!({"sessionId": id, "resume": {"received": 0}});
         house.ask(wire, 1, "connect", back)["result"]["resume"]["grace"].clone()
