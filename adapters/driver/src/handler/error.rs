@@ -7,8 +7,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// How a handler fails.
 ///
-/// Every error becomes one by `?`. An [`ErrorObject`] is the answer as it is; of any other error the peer learns only that there was one (-32603),
-/// and the application gets it in its error event.
+/// Every type that implements [`Error`] becomes one by `?`. An [`ErrorObject`] is the answer as it is; of any other error the peer learns only that
+/// there was one (-32603), and the application gets it in its error event. `Box<dyn Error + Send + Sync>`, `anyhow::Error` and the like do not implement [`Error`]: see [`new`](Self::new).
 pub struct HandlerError(Kind);
 
 enum Kind {
@@ -17,6 +17,27 @@ enum Kind {
 }
 
 impl HandlerError {
+    /// One from an error that `?` does not take: a `Box<dyn Error + Send + Sync>`, an `anyhow::Error`, a text. What becomes of it is the same as with `?`. An [`ErrorObject`] in a
+    /// box is still the answer; one that another error has wrapped is not.
+    ///
+    /// ```
+    /// use bowline::{HandlerError, Router};
+    /// use std::error::Error;
+    ///
+    /// fn look_up(name: &str) -> Result<u32, Box<dyn Error + Send + Sync>> {
+    ///     Ok(name.parse()?)
+    /// }
+    ///
+    /// let router = Router::new().method("look_up", async |name: String| {
+    ///     let number = look_up(&name).map_err(HandlerError::new)?;
+    ///     Ok::<_, HandlerError>(number + 1)
+    /// });
+    /// ```
+    #[must_use]
+    pub fn new(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::uncaught(error.into())
+    }
+
     /// The answer, or the error that is none of the peer's business.
     pub(crate) fn into_answer(self) -> Result<ErrorObject, Box<dyn Error + Send + Sync>> {
         match self.0 {
@@ -90,6 +111,15 @@ mod tests {
         assert_eq!(HandlerError::from(answer.clone()).into_answer().unwrap(), answer);
         let error = HandlerError::from(std::io::Error::other("disk")).into_answer().unwrap_err();
         assert_eq!(error.to_string(), "disk");
+    }
+
+    #[test]
+    fn what_is_boxed_is_what_it_would_be_without_its_box() {
+        let boxed = |error: Box<dyn Error + Send + Sync>| HandlerError::new(error).into_answer();
+        let answer = ErrorObject::new(7, "seven");
+        assert_eq!(boxed(answer.clone().into()).unwrap(), answer);
+        assert!(boxed(std::io::Error::other("disk").into()).unwrap_err().is::<std::io::Error>());
+        assert_eq!(HandlerError::new("a text").into_answer().unwrap_err().to_string(), "a text");
     }
 
     #[test]

@@ -54,7 +54,8 @@ impl Router {
         Self::default()
     }
 
-    /// Serves `name` with `function`. Its error is anything that [`HandlerError`] is made from. `()` as result gives the empty answer.
+    /// Serves `name` with `function`. Its error is an [`ErrorObject`], or any other type that implements [`Error`], or a [`HandlerError`], which takes all of them by `?`; what `?` does not take
+    /// (`Box<dyn Error + Send + Sync>`, `anyhow::Error`), [`HandlerError::new`] does. `()` as result gives the empty answer.
     ///
     /// A second function for the same name replaces the first.
     #[must_use]
