@@ -59,7 +59,7 @@ impl Lookout {
                 say("* the connection is lost; reconnecting");
                 self.connection = Connection::Lost { why: None };
             }
-            (ConnectionEvent::ConnectionFailed { error, .. }, Connection::Lost { why }) => *why = Some(from_library(error)),
+            (ConnectionEvent::ConnectionFailed { error, .. }, Connection::Lost { why }) => *why = Some(from_library(&error.to_string())),
             (ConnectionEvent::Reconnected(kept), _) => {
                 say(match kept {
                     SessionKept::Same => "* reconnected, the session goes on",

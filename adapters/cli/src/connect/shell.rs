@@ -174,7 +174,7 @@ impl Shell {
             ConnectionEvent::Connected => return,
             ConnectionEvent::ConnectionFailed { error, retry_in } => {
                 let retry = retry_in.map_or_else(String::new, |wait| format!("; next attempt in {}", short(wait)));
-                format!("cannot connect: {}{retry}", from_library(error))
+                format!("cannot connect: {}{retry}", from_library(&error.to_string()))
             }
             ConnectionEvent::Disconnected => "the connection is lost".into(),
             ConnectionEvent::Reconnecting { attempt } => format!("reconnecting, attempt {attempt}"),

@@ -228,7 +228,7 @@ fn dialler<R: Runtime>(runtime: R, to: Arc<Destination>, transports: Arc<Gate>) 
     Box::new(move || {
         let (runtime, to, permit) = (runtime.clone(), Arc::clone(&to), transports.enter());
         Box::pin(async move {
-            let mut stream = connect(&runtime, &to.target.host, to.target.port).await.map_err(ConnectError::Unreachable)?;
+            let mut stream = connect(&runtime, &to.target.host, to.target.port).await.map_err(ConnectError::unreachable)?;
             if let Some(connector) = &to.connector {
                 stream = connector.connect(stream).await?;
             }

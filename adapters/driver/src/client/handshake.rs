@@ -22,7 +22,7 @@ pub(super) async fn shake_hands(stream: &mut BoxStream, target: &Target, headers
     // It is no secret: it only keeps caches and others that are no WebSocket servers from answering (RFC 6455 section 1.3).
     let _ = getrandom::fill(&mut random);
     let key = request_key(random);
-    let lost = ConnectError::Unreachable;
+    let lost = ConnectError::unreachable;
     stream.write_all(&request(target, headers, &key)).await.map_err(lost)?;
     stream.flush().await.map_err(lost)?;
     let mut bytes = Vec::new();

@@ -3,9 +3,14 @@ use http::StatusCode;
 use std::error::Error;
 use std::fmt;
 use std::io;
+use std::mem::discriminant;
+use std::sync::Arc;
 
 /// Why a client could not connect.
-#[derive(Debug)]
+///
+/// It is what [`ClientBuilder::connect`](crate::ClientBuilder::connect) gives, and what [`ConnectionEvent::ConnectionFailed`](crate::ConnectionEvent::ConnectionFailed) tells of each attempt. Two are
+/// equal if they are of the same kind and say the same.
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum ConnectError {
     /// The address is none that can be connected to.
@@ -13,7 +18,7 @@ pub enum ConnectError {
     /// This bound is zero: no session could do anything.
     InvalidLimit(&'static str),
     /// The host's name does not resolve, or nobody answers there.
-    Unreachable(io::Error),
+    Unreachable(Arc<io::Error>),
     /// There is no trust between the two sides, or one does not speak TLS: what is wrong, and what helps.
     Tls(String),
     /// The server answered the handshake with this status.
@@ -39,6 +44,40 @@ pub enum ConnectError {
     Closed,
 }
 
+impl ConnectError {
+    /// The HTTP status with which the server refused the handshake, if that is what happened: 401 where credentials are wrong or too old.
+    #[must_use]
+    pub fn status(&self) -> Option<StatusCode> {
+        match self {
+            Self::Status(status) => Some(*status),
+            Self::InvalidUrl(_)
+            | Self::InvalidLimit(_)
+            | Self::Unreachable(_)
+            | Self::Tls(_)
+            | Self::Handshake(_)
+            | Self::TimedOut
+            | Self::Refused(_)
+            | Self::ClosedByServer { .. }
+            | Self::Violation(_)
+            | Self::Lost
+            | Self::Closed => None,
+        }
+    }
+
+    pub(crate) fn unreachable(error: io::Error) -> Self {
+        Self::Unreachable(Arc::new(error))
+    }
+}
+
+impl PartialEq for ConnectError {
+    fn eq(&self, other: &Self) -> bool {
+        // The operating system's errors can be compared by what they say only.
+        discriminant(self) == discriminant(other) && self.to_string() == other.to_string()
+    }
+}
+
+impl Eq for ConnectError {}
+
 impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -63,7 +102,7 @@ impl fmt::Display for ConnectError {
 impl Error for ConnectError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            Self::Unreachable(error) => Some(error),
+            Self::Unreachable(error) => Some(&**error),
             Self::Refused(error) => Some(error),
             Self::InvalidUrl(_)
             | Self::InvalidLimit(_)
@@ -76,5 +115,27 @@ impl Error for ConnectError {
             | Self::Lost
             | Self::Closed => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_is_told_apart_from_what_else_may_fail() {
+        let refused = ConnectError::Status(StatusCode::UNAUTHORIZED);
+        assert_eq!(refused.status(), Some(StatusCode::UNAUTHORIZED));
+        assert_eq!(refused.to_string(), "the server answered the handshake with HTTP status 401 Unauthorized");
+        assert_eq!(ConnectError::Lost.status(), None);
+    }
+
+    #[test]
+    fn errors_are_equal_if_they_are_of_one_kind_and_say_the_same() {
+        let away = || ConnectError::unreachable(io::ErrorKind::ConnectionRefused.into());
+        assert_eq!(away(), away().clone());
+        assert_ne!(away(), ConnectError::unreachable(io::ErrorKind::NotFound.into()));
+        assert_ne!(ConnectError::Status(StatusCode::FORBIDDEN), ConnectError::Status(StatusCode::NOT_FOUND));
+        assert_ne!(ConnectError::Lost, ConnectError::Closed);
     }
 }

@@ -20,8 +20,8 @@ pub enum ConnectionEvent {
     Connected,
     /// An attempt to connect has failed. Kurento: `connectionFailed`.
     ConnectionFailed {
-        /// Why, for a person.
-        error: String,
+        /// Why. [`ConnectError::status`] tells a refusal, which may be due to the credentials, from a server that is away.
+        error: ConnectError,
         /// The time to the next attempt; `None` if there will be none.
         retry_in: Option<Duration>,
     },

@@ -63,7 +63,7 @@ impl<R: Runtime> SessionTask<R> {
             (None, None) => ConnectError::Lost,
         };
         tracing::debug!(%error, ?retry_in, "cannot connect");
-        let event = ConnectionEvent::ConnectionFailed { error: error.to_string(), retry_in };
+        let event = ConnectionEvent::ConnectionFailed { error: error.clone(), retry_in };
         match retry_in {
             None => side.hub.fail(error),
             Some(_) => side.last_failure = Some(error),

@@ -131,7 +131,7 @@ impl Connector {
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
                 Err(ConnectError::Tls("the server hung up in the handshake; perhaps it does not speak TLS there".into()))
             }
-            Err(error) => Err(blame(ConnectError::Unreachable(error))),
+            Err(error) => Err(blame(ConnectError::unreachable(error))),
         }
     }
 }
