@@ -1,6 +1,7 @@
 use super::addresses::connect;
 use super::handle::{Client, Guard};
 use super::handshake::{is_own, shake_hands};
+use super::headers::Headers;
 use super::target::Target;
 use crate::connection::{ConnectError, ConnectionEvent, Dial, EventHook, Hub};
 use crate::handler::{Dispatch, IntoDispatch, Router, Service};
@@ -13,8 +14,9 @@ use crate::tls::{ClientTls, Connector, blame};
 use crate::transport::{Side, TransportInfo, TransportKind, WebSocket};
 use bowline_core::{ClientConfig, Dialect, FirstConnect, InFlight, Limits, Reconnect, SessionId};
 use http::{HeaderMap, HeaderName, HeaderValue};
+use std::error::Error;
 use std::fmt;
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,7 +29,7 @@ pub struct ClientBuilder<R> {
     runtime: R,
     url: String,
     label: Option<Box<str>>,
-    headers: HeaderMap,
+    headers: Headers,
     dispatch: Arc<dyn Dispatch>,
     hook: Option<EventHook>,
     tls: ClientTls,
@@ -41,7 +43,7 @@ impl<R: Runtime> ClientBuilder<R> {
             runtime,
             url: url.to_owned(),
             label: None,
-            headers: HeaderMap::new(),
+            headers: Headers::default(),
             dispatch: Router::new().into_dispatch(),
             hook: None,
             tls: ClientTls::default(),
@@ -139,9 +141,48 @@ impl<R: Runtime> ClientBuilder<R> {
     /// Sends the header `name` with the handshake. `Host` takes the place of the address's; those that only the handshake itself may say are left out
     /// ([`takes_header`](Self::takes_header)).
     pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        if Self::takes_header(&name) {
-            self.headers.append(name, value);
-        }
+        self.headers.add(name, value);
+        self
+    }
+
+    /// Asks `f` for headers before each attempt to connect, the first one and those after a lost connection: for credentials that grow old. They are sent beside those of
+    /// [`header`](Self::header), by the same rules, and in the place of those that have the same name. A second function replaces the first.
+    ///
+    /// The time that `f` takes counts for [`connect_timeout`](Self::connect_timeout); when that is over its future is dropped. Its error, or its panic, is an attempt that has failed with
+    /// [`ConnectError::Headers`], and is followed by another one like any other. Whether the server has refused the last ones, [`on_event`](Self::on_event) tells
+    /// ([`ConnectError::status`]).
+    ///
+    /// ```
+    /// use bowline::{ClientBuilder, HeaderMap, Runtime};
+    /// use std::error::Error;
+    /// use std::sync::Arc;
+    ///
+    /// struct Tokens;
+    ///
+    /// impl Tokens {
+    ///     /// One that is valid for a while yet.
+    ///     async fn current(&self) -> std::io::Result<String> {
+    ///         Ok("secret".into())
+    ///     }
+    /// }
+    ///
+    /// fn with_tokens<R: Runtime>(builder: ClientBuilder<R>, tokens: Arc<Tokens>) -> ClientBuilder<R> {
+    ///     builder.headers_with(move || {
+    ///         let tokens = Arc::clone(&tokens);
+    ///         async move {
+    ///             let mut headers = HeaderMap::new();
+    ///             headers.insert("authorization", format!("Bearer {}", tokens.current().await?).parse()?);
+    ///             Ok::<_, Box<dyn Error + Send + Sync>>(headers)
+    ///         }
+    ///     })
+    /// }
+    /// ```
+    pub fn headers_with<E, Fut>(mut self, f: impl Fn() -> Fut + Send + Sync + 'static) -> Self
+    where
+        E: Into<Box<dyn Error + Send + Sync>>,
+        Fut: Future<Output = Result<HeaderMap, E>> + Send + 'static,
+    {
+        self.headers.ask(f);
         self
     }
 
@@ -219,7 +260,7 @@ struct Destination {
     target: Target,
     /// For TLS.
     connector: Option<Connector>,
-    headers: HeaderMap,
+    headers: Headers,
     max_message: usize,
 }
 
@@ -228,11 +269,12 @@ fn dialler<R: Runtime>(runtime: R, to: Arc<Destination>, transports: Arc<Gate>) 
     Box::new(move || {
         let (runtime, to, permit) = (runtime.clone(), Arc::clone(&to), transports.enter());
         Box::pin(async move {
+            let headers = to.headers.of_attempt().await?;
             let mut stream = connect(&runtime, &to.target.host, to.target.port).await.map_err(ConnectError::unreachable)?;
             if let Some(connector) = &to.connector {
                 stream = connector.connect(stream).await?;
             }
-            let unread = shake_hands(&mut stream, &to.target, &to.headers).await.map_err(blame)?;
+            let unread = shake_hands(&mut stream, &to.target, &headers).await.map_err(blame)?;
             let info = TransportInfo::new(TransportKind::WebSocket, None, HeaderMap::new());
             Ok(WebSocket::new(stream, unread, Side::Client, to.max_message, info, permit))
         })

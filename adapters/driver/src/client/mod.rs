@@ -2,6 +2,7 @@ mod addresses;
 mod builder;
 mod handle;
 mod handshake;
+mod headers;
 mod target;
 
 pub use builder::ClientBuilder;

@@ -17,6 +17,8 @@ pub enum ConnectError {
     InvalidUrl(String),
     /// This bound is zero: no session could do anything.
     InvalidLimit(&'static str),
+    /// The headers that [`ClientBuilder::headers_with`](crate::ClientBuilder::headers_with) was to give are not to be had: what its function said.
+    Headers(Arc<dyn Error + Send + Sync>),
     /// The host's name does not resolve, or nobody answers there.
     Unreachable(Arc<io::Error>),
     /// There is no trust between the two sides, or one does not speak TLS: what is wrong, and what helps.
@@ -52,6 +54,7 @@ impl ConnectError {
             Self::Status(status) => Some(*status),
             Self::InvalidUrl(_)
             | Self::InvalidLimit(_)
+            | Self::Headers(_)
             | Self::Unreachable(_)
             | Self::Tls(_)
             | Self::Handshake(_)
@@ -83,6 +86,7 @@ impl fmt::Display for ConnectError {
         match self {
             Self::InvalidUrl(why) => write!(f, "invalid address: {why}"),
             Self::InvalidLimit(name) => write!(f, "the limit `{name}` is zero: no session could do anything"),
+            Self::Headers(error) => write!(f, "no headers for the handshake: {error}"),
             Self::Unreachable(error) => write!(f, "cannot reach the server: {error}"),
             Self::Tls(why) => write!(f, "no secure connection: {why}"),
             Self::Status(status) => write!(f, "the server answered the handshake with HTTP status {status}"),
@@ -102,6 +106,7 @@ impl fmt::Display for ConnectError {
 impl Error for ConnectError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
+            Self::Headers(error) => Some(&**error),
             Self::Unreachable(error) => Some(&**error),
             Self::Refused(error) => Some(error),
             Self::InvalidUrl(_)
