@@ -4,7 +4,7 @@ use http::header::{
     ALLOW, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN, SEC_WEBSOCKET_ACCEPT,
     SEC_WEBSOCKET_VERSION, TRANSFER_ENCODING, UPGRADE,
 };
-use http::{Method, Response, StatusCode, Uri};
+use http::{Extensions, Method, Response, StatusCode, Uri};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -17,6 +17,7 @@ pub struct RequestHead {
     method: Method,
     uri: Uri,
     headers: HeaderMap,
+    extensions: Extensions,
     caller: Caller,
 }
 
@@ -43,7 +44,13 @@ pub(super) enum Security {
 impl RequestHead {
     /// That of a request that somebody else has read.
     pub(super) fn of<B>(request: &http::Request<B>, caller: Caller) -> Self {
-        Self { method: request.method().clone(), uri: request.uri().clone(), headers: request.headers().clone(), caller }
+        Self {
+            method: request.method().clone(),
+            uri: request.uri().clone(),
+            headers: request.headers().clone(),
+            extensions: request.extensions().clone(),
+            caller,
+        }
     }
 
     /// The path that was asked for, without its query.
@@ -68,6 +75,13 @@ impl RequestHead {
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
+    }
+
+    /// What the application's middleware has put into the request before it came to [`Acceptor::upgrade`](crate::Acceptor::upgrade), such as who the user is; empty for a request that the server
+    /// has read itself.
+    #[must_use]
+    pub fn extensions(&self) -> &Extensions {
+        &self.extensions
     }
 
     /// The peer's address, if the stream has one.
@@ -191,6 +205,7 @@ pub(super) fn parse(bytes: &[u8], caller: &Caller) -> Result<Option<(RequestHead
         method: Method::from_bytes(method.as_bytes()).map_err(|_| BAD)?,
         uri: target.parse().map_err(|_| BAD)?,
         headers: map,
+        extensions: Extensions::new(),
         caller: caller.clone(),
     };
     Ok(Some((head, length)))

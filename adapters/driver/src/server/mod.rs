@@ -229,7 +229,8 @@ impl<R: Runtime> Acceptor<R> {
     ///
     /// Give the answer to the client. If it is 101, `upgrade` has to become the connection behind it, from its first byte on, within
     /// [`ServerLimits::handshake_timeout`]; it is served by a task of its own. The path is that of the request as the application passes it on: a router that
-    /// takes a prefix away takes it from here too.
+    /// takes a prefix away takes it from here too. Interceptors see the request's extensions too, as they are now ([`RequestHead::extensions`]): what has to be waited for, such as a look into
+    /// a database for a token, a middleware does before.
     ///
     /// For hyper and axum there is `bowline_tokio::upgrade`, which needs nothing but the request.
     pub fn upgrade<B>(
