@@ -1,7 +1,7 @@
 use crate::guesses::Guesses;
 use crate::handler::Dispatch;
 use crate::metrics::PathMetrics;
-use crate::session::{Place, Shared};
+use crate::session::{Place, Session, Shared};
 use bowline_core::{CloseReason, Directory, ServerConfig, SessionId};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -23,8 +23,13 @@ pub(crate) struct Home {
     pub(crate) place: Arc<Place>,
     pub(crate) dispatch: Arc<dyn Dispatch>,
     pub(crate) errors: Errors,
+    /// Who may take a session over; unless there is one, who knows its id.
+    pub(crate) resume_guard: Option<Arc<ResumeGuard>>,
     pub(crate) metrics: PathMetrics,
 }
+
+/// Whether the first session may go on over the transport that the second one has.
+pub(crate) type ResumeGuard = dyn Fn(&Session, &Session) -> bool + Send + Sync;
 
 /// What a peer learns of an error that is none of its business.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -17,9 +17,9 @@ use crate::handler::Service;
 use crate::limits::Gate;
 use crate::metrics::ServerMetrics;
 pub use crate::registry::ShutdownReport;
-use crate::registry::{Home, Registry};
+use crate::registry::{Home, Registry, ResumeGuard};
 use crate::runtime::{BoxStream, Runtime};
-use crate::session::{Attributes, Place};
+use crate::session::{Attributes, Place, Session};
 use crate::transport::sockjs::Table;
 pub use address::Address;
 pub use bound::BoundServer;
@@ -44,6 +44,7 @@ pub struct Server<R> {
     runtime: R,
     paths: Vec<NewPath>,
     interceptors: Vec<Box<Interceptor>>,
+    resume_guard: Option<Arc<ResumeGuard>>,
     limits: ServerLimits,
 }
 
@@ -57,7 +58,7 @@ impl<R: Runtime> Server<R> {
     /// One that serves nothing yet.
     #[must_use]
     pub fn new(runtime: R) -> Self {
-        Self { runtime, paths: Vec::new(), interceptors: Vec::new(), limits: ServerLimits::default() }
+        Self { runtime, paths: Vec::new(), interceptors: Vec::new(), resume_guard: None, limits: ServerLimits::default() }
     }
 
     /// Serves the path `pattern`, exact or with a trailing `/*` for everything below it, with the default options. Kurento:
@@ -75,13 +76,41 @@ impl<R: Runtime> Server<R> {
     }
 
     /// Asks `interceptor` about every transport before it is opened: it may refuse it with a status, or add attributes to the session
-    /// that comes of it (an existing session to which it leads keeps what it has). Several are asked in the order in which they were added.
+    /// that comes of it (an existing session to which it leads keeps what it has; who may go on with one, [`resume_guard`](Self::resume_guard) says). Several are asked in the order in which they were added.
     #[must_use]
     pub fn intercept(
         mut self,
         interceptor: impl Fn(&RequestHead, &mut Attributes) -> Result<(), StatusCode> + Send + Sync + 'static,
     ) -> Self {
         self.interceptors.push(Box::new(interceptor));
+        self
+    }
+
+    /// Asks `guard` whether a session may go on over a new transport whose client names it, by `connect` or in any other request. Without a guard whoever knows a session's id gets it, whatever the
+    /// credentials that the new transport came with.
+    ///
+    /// The first argument is the session that is named. The second is the one that the transport has had so far: nearly always one that is only about to begin, with the attributes that the interceptors
+    /// gave it; of a client that goes from one session to another, the one that it leaves. If the answer is no, or a panic, the client gets the answer that it would get for an id
+    /// that does not exist, which counts as such a guess ([`ServerLimits::failed_connects`]), and the session stays where it is. The guard is called by the session's task: it must not block. A second one
+    /// replaces the first.
+    ///
+    /// ```
+    /// use bowline::{Runtime, Server, StatusCode};
+    ///
+    /// fn each_to_their_own<R: Runtime>(server: Server<R>) -> Server<R> {
+    ///     server
+    ///         .intercept(|head, attributes| {
+    ///             // Look the token up where you keep yours.
+    ///             let user = head.header("authorization").and_then(|value| value.strip_prefix("Bearer ")).ok_or(StatusCode::UNAUTHORIZED)?;
+    ///             attributes.set("user", user.to_owned());
+    ///             Ok(())
+    ///         })
+    ///         .resume_guard(|session, by| session.attribute::<String>("user") == by.attribute("user"))
+    /// }
+    /// ```
+    #[must_use]
+    pub fn resume_guard(mut self, guard: impl Fn(&Session, &Session) -> bool + Send + Sync + 'static) -> Self {
+        self.resume_guard = Some(Arc::new(guard));
         self
     }
 
@@ -143,7 +172,13 @@ impl<R: Runtime> Server<R> {
             if let Some(name) = new.options.zero() {
                 return Err(invalid(format!("the limit `{name}` of `{}` is zero: no session could do anything", new.pattern)));
             }
-            let common = Common { registry: &registry, guesses: &guesses, silence: self.limits.silence_timeout, metrics: &metrics };
+            let common = Common {
+                registry: &registry,
+                guesses: &guesses,
+                resume_guard: self.resume_guard.as_ref(),
+                silence: self.limits.silence_timeout,
+                metrics: &metrics,
+            };
             paths.push((pattern, Arc::new(new.serve(scope, &common))));
         }
         let serving = Serving {
@@ -167,6 +202,7 @@ impl<R: Runtime> Server<R> {
 struct Common<'a> {
     registry: &'a Arc<Registry>,
     guesses: &'a Arc<Guesses>,
+    resume_guard: Option<&'a Arc<ResumeGuard>>,
     silence: Duration,
     metrics: &'a ServerMetrics,
 }
@@ -190,6 +226,7 @@ impl NewPath {
             place: Arc::new(place),
             dispatch,
             errors: options.errors,
+            resume_guard: common.resume_guard.cloned(),
             metrics,
         };
         ServedPath {

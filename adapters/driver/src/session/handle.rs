@@ -113,7 +113,8 @@ impl Session {
         Self { shared: Arc::clone(&self.shared), request }
     }
 
-    /// Its id: always there on a server; on a client, once the server has given one. It is a secret: whoever has it can take the session over.
+    /// Its id: always there on a server; on a client, once the server has given one. It is a secret: whoever has it can take the session over, unless
+    /// [`Server::resume_guard`](crate::Server::resume_guard) says no.
     #[must_use]
     pub fn id(&self) -> Option<SessionId> {
         self.shared.lock().id.clone()

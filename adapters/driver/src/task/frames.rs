@@ -1,10 +1,11 @@
 //! Frames in and out.
 
-use super::{Role, SessionTask};
+use super::{Role, ServerSide, SessionTask};
 use crate::connection::ConnectError;
+use crate::handler::guarded;
 use crate::metrics::Limit;
 use crate::runtime::Runtime;
-use crate::session::{Attributes, HandOver};
+use crate::session::{Attributes, HandOver, Session, Shared};
 use crate::transport::{self, Input, WebSocket};
 use bowline_core::{Close, Endpoint, Instant, Received, SessionId};
 use std::io;
@@ -166,13 +167,30 @@ impl<R: Runtime> SessionTask<R> {
         transport.info().peer.is_some_and(|peer| side.home.guesses.is_one_too_many(now, peer))
     }
 
-    /// Gives the transport, this frame and what was read behind it to the session `id`. Returns whether there is such a session.
+    /// Whether `target` may go on over the transport that is here.
+    fn may_resume(&self, target: &Arc<Shared>) -> bool {
+        let Role::Server(ServerSide { home, .. }) = &self.role else { return false };
+        let Some(guard) = &home.resume_guard else { return true };
+        let named = Session::new(Arc::clone(target));
+        let may = guarded(|| guard(&named, &self.session)).unwrap_or_else(|panicked| {
+            tracing::error!(error = %panicked, "a resume guard failed");
+            false
+        });
+        if !may {
+            tracing::debug!(?named, "may not be taken over from here");
+        }
+        may
+    }
+
+    /// Gives the transport, this frame and what was read behind it to the session `id`. Returns whether there is such a session, and it may be had from here.
     fn hand_over(&mut self, id: &SessionId, frame: &str, behind: &[u8]) -> bool {
         let target = match &self.role {
             Role::Server(side) => side.home.registry.find(id, side.home.scope),
             Role::Client(_) => None,
         };
-        let Some(target) = target.filter(|target| !Arc::ptr_eq(target, &self.session.shared)) else { return false };
+        let Some(target) = target.filter(|target| !Arc::ptr_eq(target, &self.session.shared) && self.may_resume(target)) else {
+            return false;
+        };
         let Some(mut transport) = self.transport.take() else { return false };
         if !behind.is_empty() {
             transport.set_unread(behind.to_vec());
