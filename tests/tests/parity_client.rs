@@ -83,14 +83,14 @@ async fn calls_and_notifications_go_both_ways_in_both_dialects(runtime: impl Wir
 
 async fn what_is_sent_before_close_arrives(runtime: impl Wire) {
     let (url, server) = start(&runtime, PathOptions::new()).await;
-    let client = connect(&runtime, &url).await;
+    let client = runtime.dial(&url).close_message(false).connect().await.unwrap();
     let id = client.session_id().unwrap();
     for i in 0..500 {
         client.notify("log", format!("{i}")).await.unwrap();
     }
     client.close().await;
     assert_eq!(server.session_count(), 1, "without a close message the session waits");
-    let client = runtime.dial(&url).session(id.clone()).close_message().connect().await.unwrap();
+    let client = runtime.dial(&url).session(id.clone()).connect().await.unwrap();
     assert_eq!(client.session_id(), Some(id));
     assert_eq!(client.call::<Vec<String>>("logged", ()).await.unwrap().len(), 500);
     client.close().await;
@@ -190,9 +190,9 @@ async fn a_first_connection_may_be_tried_until_it_succeeds(runtime: impl Wire) {
     assert_eq!(client.unwrap().call::<u32>("count", ()).await, Ok(1));
 }
 
-async fn the_last_handle_dropped_closes_the_client(runtime: impl Wire) {
+async fn the_last_handle_dropped_closes_the_client_and_keeps_its_session(runtime: impl Wire) {
     let (url, server) = start(&runtime, PathOptions::new()).await;
-    let client = runtime.dial(&url).close_message().connect().await.unwrap();
+    let client = runtime.dial(&url).connect().await.unwrap();
     let (session, mut events) = (client.session().clone(), client.events());
     let clone = client.clone();
     drop(client);
@@ -200,7 +200,37 @@ async fn the_last_handle_dropped_closes_the_client(runtime: impl Wire) {
     drop(clone);
     expect(&mut events, &ConnectionEvent::Closed(bowline::CloseReason::Application)).await;
     assert!(session.is_closed());
+    assert_eq!(server.session_count(), 1);
+    let client = runtime.dial(&url).session(session.id().unwrap()).connect().await.unwrap();
+    assert_eq!(client.call::<u32>("count", ()).await, Ok(2));
+    // Who closes it first has it closed, whoever is dropped then.
+    let mut events = client.events();
+    client.session().close();
+    drop(client);
+    expect(&mut events, &ConnectionEvent::Closed(bowline::CloseReason::Application)).await;
     assert_eq!(server.session_count(), 0);
+}
+
+async fn what_is_said_before_a_drop_arrives_and_no_goodbye_behind_it(runtime: impl Rig) {
+    let (tell, told) = async_channel::unbounded();
+    let server = BadServer::on_websocket(move |_, conversation| {
+        conversation.greet("00000000-0000-4000-8000-000000000001")?;
+        loop {
+            let method = conversation.read().map(|message| message["method"].clone());
+            let _ = tell.try_send(method.as_ref().ok().cloned());
+            method?;
+        }
+    })
+    .unwrap();
+    let client = runtime.client(&server.url("/")).connect().await.unwrap();
+    for i in 0..200 {
+        client.notify("log", i).await.unwrap();
+    }
+    drop(client);
+    for _ in 0..200 {
+        assert_eq!(soon(told.recv()).await.unwrap(), Some(json!("log")));
+    }
+    assert_eq!(soon(told.recv()).await.unwrap(), None, "then the connection ends");
 }
 
 async fn a_heartbeat_keeps_a_watched_session_attached(runtime: impl Wire) {
@@ -220,6 +250,7 @@ bowline_tests::over_both_wires![
     a_client_outlives_its_server_and_gives_up_when_told,
     a_first_connection_that_fails_is_an_error_with_its_cause,
     a_first_connection_may_be_tried_until_it_succeeds,
-    the_last_handle_dropped_closes_the_client,
-    a_heartbeat_keeps_a_watched_session_attached,
+    the_last_handle_dropped_closes_the_client_and_keeps_its_session,
+    a_heartbeat_keeps_a_watched_session_attached;
+    plain: what_is_said_before_a_drop_arrives_and_no_goodbye_behind_it,
 ];

@@ -141,7 +141,7 @@ impl Resume {
             None => builder,
         };
         // One that nobody can come back to need not wait on the server until its time is up.
-        if self.keeps_session() { builder } else { builder.close_message() }
+        builder.close_message(!self.keeps_session())
     }
 
     /// Tells which session it is, if that is asked for, and if it is not the one that was asked for.

@@ -22,7 +22,7 @@ use std::time::Duration;
 
 /// A client before it connects. Kurento: `JsonRpcClientNettyWebSocket`.
 ///
-/// Its defaults are those of PROTOCOL 7: connect timeout 5 s, request timeout 60 s, idle timeout 300 s, no heartbeat, retries for ever with
+/// Its defaults are those of PROTOCOL 7, but for the close message, which is on: connect timeout 5 s, request timeout 60 s, idle timeout 300 s, no heartbeat, retries for ever with
 /// back-off, but an error if the very first connection fails.
 #[must_use]
 pub struct ClientBuilder<R> {
@@ -47,7 +47,7 @@ impl<R: Runtime> ClientBuilder<R> {
             dispatch: Router::new().into_dispatch(),
             hook: None,
             tls: ClientTls::default(),
-            config: ClientConfig::default(),
+            config: ClientConfig { close_message: true, ..ClientConfig::default() },
         }
     }
 
@@ -126,9 +126,10 @@ impl<R: Runtime> ClientBuilder<R> {
         self
     }
 
-    /// Sends `closeSession` on closing, so that the server does not keep the session. Kurento: `setSendCloseMessage`.
-    pub fn close_message(mut self) -> Self {
-        self.config.close_message = true;
+    /// Whether [`Client::close`] tells the server (`closeSession`), so that the session ends there too: it does. Without that the server keeps it for its reconnection timeout, for a client that
+    /// [comes back](Self::session), and meanwhile it is there for others to see. Kurento: `setSendCloseMessage`, where it is off.
+    pub fn close_message(mut self, send: bool) -> Self {
+        self.config.close_message = send;
         self
     }
 

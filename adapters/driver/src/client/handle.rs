@@ -1,7 +1,7 @@
 use crate::connection::{Events, Hub};
 use crate::limits::Gate;
 use crate::session::{CallError, NotifyError, Session};
-use bowline_core::{CloseReason, Json, SessionId};
+use bowline_core::{Json, SessionId};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fmt;
@@ -12,14 +12,16 @@ use std::time::Duration;
 
 /// A connected client. Kurento: `JsonRpcClient`.
 ///
-/// It is cheap to clone. While the connection is lost it reconnects by itself, and calls wait. When the last clone is dropped the client
-/// closes; one that is closed is not used again.
+/// It is cheap to clone. While the connection is lost it reconnects by itself, and calls wait. One that is closed is not used again.
+///
+/// [`close`](Self::close) ends the session on the server too. When the last clone is dropped the client closes without a word of that: the server keeps the session for its
+/// reconnection timeout, and [`ClientBuilder::session`](crate::ClientBuilder::session) comes back to it.
 #[derive(Clone)]
 pub struct Client {
     guard: Arc<Guard>,
 }
 
-/// Closes the client when the last handle goes.
+/// Leaves the session when the last handle goes.
 pub(super) struct Guard {
     pub(super) session: Session,
     pub(super) hub: Arc<Hub>,
@@ -29,7 +31,7 @@ pub(super) struct Guard {
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        self.session.shared.mailbox.close(CloseReason::Application);
+        self.session.shared.mailbox.leave();
     }
 }
 
@@ -139,6 +141,9 @@ impl Client {
 
     /// Closes it for every clone, and returns when what was sent before has been written and the connection is gone; at the latest after a few seconds,
     /// whatever the server does. Kurento: `JsonRpcClient.close`.
+    ///
+    /// The server is told, and closes the session with [`CloseReason::ClientClosed`](crate::CloseReason::ClientClosed), unless [`ClientBuilder::close_message`](crate::ClientBuilder::close_message) is off. While the connection is lost
+    /// nobody can be told: then the server keeps the session for its reconnection timeout, as after a drop.
     pub async fn close(&self) {
         self.session().close();
         poll_fn(|cx| {

@@ -1,7 +1,7 @@
 mod post;
 mod state;
 
-pub(crate) use post::{HandOver, Ordered, Urgent, Wishes};
+pub(crate) use post::{Ending, HandOver, Ordered, Urgent, Wishes};
 
 use super::call::Forget;
 use crate::clock;
@@ -197,12 +197,21 @@ impl Mailbox {
 
     /// Closes the session, once what was posted before is with the endpoint.
     pub(crate) fn close(&self, reason: CloseReason) {
+        self.end_with(Ending::Closed(reason));
+    }
+
+    /// As [`close`](Self::close), and the peer keeps its session.
+    pub(crate) fn leave(&self) {
+        self.end_with(Ending::Left);
+    }
+
+    fn end_with(&self, ending: Ending) {
         let mut waiting = VecDeque::new();
         let until = clock::now() + CLOSING;
         self.tell(|state| {
             if state.life == Life::Open {
                 state.life = Life::Closing;
-                state.closing = Some((reason, until));
+                state.closing = Some((ending, until));
                 state.note_deadline(Some(until));
                 waiting = state.refuse_waiting();
             }
@@ -351,11 +360,11 @@ impl Mailbox {
         state.ordered.push_front(post);
     }
 
-    /// Why the session has to be closed, if it has to be by now: what was posted before goes first, as long as it `flows`.
-    pub(crate) fn take_closing(&self, now: Instant, flows: bool) -> Option<CloseReason> {
+    /// How the session has to end, if it has to by now: what was posted before goes first, as long as it `flows`.
+    pub(crate) fn take_closing(&self, now: Instant, flows: bool) -> Option<Ending> {
         let mut state = self.lock();
         let waits = flows && !state.ordered.is_empty();
-        state.closing.take_if(|(_, until)| !waits || *until <= now).map(|(reason, _)| reason)
+        state.closing.take_if(|(_, until)| !waits || *until <= now).map(|(ending, _)| ending)
     }
 
     /// When [`expire`](Self::expire) has to be called.

@@ -9,4 +9,4 @@ pub(crate) use call::CallTag;
 pub use error::{CallError, NotifyError};
 pub use handle::Session;
 pub(crate) use handle::{Place, Shared};
-pub(crate) use mailbox::{HandOver, Mailbox, Ordered, Urgent, Wishes};
+pub(crate) use mailbox::{Ending, HandOver, Mailbox, Ordered, Urgent, Wishes};

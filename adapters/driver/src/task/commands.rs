@@ -1,10 +1,11 @@
 //! What the session's handles want.
 
+use super::frames::drain_transmit;
 use super::{Role, SessionTask};
 use crate::runtime::Runtime;
-use crate::session::{HandOver, Ordered, Urgent, Wishes};
+use crate::session::{Ending, HandOver, Ordered, Urgent, Wishes};
 use crate::transport::close_in_background;
-use bowline_core::{Call, CallOutcome, Close, Instant, SendError};
+use bowline_core::{Call, CallOutcome, Close, CloseReason, Instant, SendError};
 use std::task::Context;
 
 impl<R: Runtime> SessionTask<R> {
@@ -48,12 +49,25 @@ impl<R: Runtime> SessionTask<R> {
                 endpoint.defer(now, responder);
             }
         });
-        if let Some(reason) = self.mailbox().take_closing(now, self.endpoint.is_attached()) {
+        if let Some(ending) = self.mailbox().take_closing(now, self.endpoint.is_attached()) {
             any = true;
             self.abandon();
-            self.endpoint.close(now, reason);
+            match ending {
+                Ending::Closed(reason) => self.endpoint.close(now, reason),
+                Ending::Left => self.leave(now),
+            }
         }
         self.drain(cx, now) | any
+    }
+
+    /// Closes this side, and says nothing of it to the peer, which keeps the session.
+    fn leave(&mut self, now: Instant) {
+        if let Some(transport) = &mut self.transport {
+            drain_transmit(&mut self.endpoint, transport);
+        }
+        // Over a transport that it is to leave anyway the endpoint says no goodbye.
+        self.endpoint.handle_refused(now, Close::NORMAL);
+        self.endpoint.close(now, CloseReason::Application);
     }
 
     fn grant_wishes(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {

@@ -4,9 +4,18 @@ use crate::owed::AnswerSlot;
 use crate::session::attributes::Attributes;
 use crate::session::call::CallTag;
 use crate::transport::WebSocket;
-use bowline_core::{CallId, Instant, Json, Outcome, Responder};
+use bowline_core::{CallId, CloseReason, Instant, Json, Outcome, Responder};
 use std::sync::Arc;
 use std::time::Duration;
+
+/// How a session ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// It is closed, for this reason.
+    Closed(CloseReason),
+    /// Nobody here has it any more; the peer keeps it, in case that somebody comes back to it.
+    Left,
+}
 
 /// What keeps its order. `by` is the request whose handler has said it, or 0.
 pub(crate) enum Ordered {

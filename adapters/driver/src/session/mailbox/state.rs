@@ -1,8 +1,8 @@
 //! What a [`Mailbox`](super::Mailbox) guards.
 
-use super::post::{Ordered, Urgent, Wishes};
+use super::post::{Ending, Ordered, Urgent, Wishes};
 use crate::session::call::CallTag;
-use bowline_core::{CloseReason, Instant};
+use bowline_core::Instant;
 use std::collections::VecDeque;
 use std::mem;
 use std::task::Waker;
@@ -28,8 +28,8 @@ pub(super) struct State {
     pub(super) refused_from: Option<u64>,
     /// No later than the first deadline among `ordered`, `waiting` and `closing`.
     pub(super) deadline: Option<Instant>,
-    /// To be closed with this, after `ordered`, but no later than then.
-    pub(super) closing: Option<(CloseReason, Instant)>,
+    /// To be ended like this, after `ordered`, but no later than then.
+    pub(super) closing: Option<(Ending, Instant)>,
     pub(super) life: Life,
     /// Wakes the task.
     pub(super) task: Option<Waker>,

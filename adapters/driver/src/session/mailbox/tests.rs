@@ -5,6 +5,8 @@ use bowline_core::{Endpoint, Received, SessionId};
 use std::future::Future;
 use std::pin::pin;
 
+const CLOSED: Ending = Ending::Closed(CloseReason::Application);
+
 fn notification() -> Ordered {
     Ordered::Notify { by: 0, method: "n".into(), params: None }
 }
@@ -190,14 +192,25 @@ fn the_close_comes_behind_what_was_posted_before_it_but_does_not_wait_for_ever()
     mailbox.expire(at(0));
     assert_eq!(mailbox.deadline(), Some(until));
     assert!(mailbox.next_ordered(true).is_some() && mailbox.sleep(&cx(), false, true, Instant::ORIGIN).is_ready());
-    assert_eq!(mailbox.take_closing(at(0), true), Some(CloseReason::Application));
+    assert_eq!(mailbox.take_closing(at(0), true), Some(CLOSED));
     let mailbox = posted();
     assert!(mailbox.sleep(&cx(), false, false, Instant::ORIGIN).is_ready(), "without a transport there is nothing to wait for");
-    assert_eq!(mailbox.take_closing(at(0), false), Some(CloseReason::Application));
+    assert_eq!(mailbox.take_closing(at(0), false), Some(CLOSED));
     let mailbox = posted();
     let until = mailbox.deadline().unwrap();
     mailbox.expire(until);
-    assert_eq!((mailbox.deadline(), mailbox.take_closing(until, true)), (None, Some(CloseReason::Application)));
+    assert_eq!((mailbox.deadline(), mailbox.take_closing(until, true)), (None, Some(CLOSED)));
+}
+
+#[test]
+fn the_first_end_is_the_one_that_counts() {
+    let (closed, left) = (Mailbox::new(), Mailbox::new());
+    closed.close(CloseReason::Application);
+    closed.leave();
+    assert_eq!(closed.take_closing(at(0), true), Some(CLOSED));
+    left.leave();
+    left.close(CloseReason::Application);
+    assert_eq!((left.take_closing(at(0), true), left.is_closed()), (Some(Ending::Left), true));
 }
 
 #[test]
