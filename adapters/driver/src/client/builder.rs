@@ -99,7 +99,12 @@ impl<R: Runtime> ClientBuilder<R> {
         self
     }
 
-    /// Pings the server at this interval (PROTOCOL 4). Kurento: `enableHeartbeat`.
+    /// Pings the server at this interval (PROTOCOL 4), and connects again when a ping stays unanswered for as long: a connection that is gone without a word is noticed after two intervals at most.
+    /// Kurento: `enableHeartbeat`.
+    ///
+    /// Without it nobody asks. Then such a connection is noticed when the system does so, after some two to four minutes by TCP's keepalive, and up to a quarter of an hour while something is on its way;
+    /// or after the [`idle_timeout`](Self::idle_timeout), which what the client sends itself puts off. A server that notices it earlier waits for the client for its
+    /// [reconnection timeout](crate::PathOptions::reconnection_timeout), 10 s, and no longer. So take an interval well below that; half of it at most, to be back in time in any case.
     pub fn heartbeat(mut self, interval: Duration) -> Self {
         self.config.heartbeat = Some(interval);
         self

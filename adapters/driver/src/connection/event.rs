@@ -194,7 +194,9 @@ impl Hub {
 
 /// A client's events from the moment it was asked for them: a stream that ends with the client.
 ///
-/// It keeps the last 64 for somebody who does not look.
+/// It keeps the last 64 for somebody who does not look: who is slower loses the oldest, and is not told. What is lost may be the failures of a long outage, and once many have come, that the connection
+/// was lost at all; the newest, and the end, are always there. [`Client::is_connected`](crate::Client::is_connected) says how things are;
+/// [`ClientBuilder::on_event`](crate::ClientBuilder::on_event) misses nothing.
 pub struct Events(Arc<Queue>);
 
 impl Events {

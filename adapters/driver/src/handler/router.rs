@@ -57,7 +57,8 @@ impl Router {
     /// Serves `name` with `function`. Its error is an [`ErrorObject`], or any other type that implements [`Error`], or a [`HandlerError`], which takes all of them by `?`; what `?` does not take
     /// (`Box<dyn Error + Send + Sync>`, `anyhow::Error`), [`HandlerError::new`] does. `()` as result gives the empty answer.
     ///
-    /// A second function for the same name replaces the first.
+    /// The requests of a session run one at a time, unless [`PathOptions::concurrency`](crate::PathOptions::concurrency) allows more. When the session closes, a future that still runs is dropped where it
+    /// waits: what has to be done to its end in any case is for a task of its own. A second function for the same name replaces the first.
     #[must_use]
     pub fn method<P, T, E, Fut>(self, name: &str, function: impl Fn(P) -> Fut + Send + Sync + 'static) -> Self
     where
@@ -70,6 +71,17 @@ impl Router {
     }
 
     /// As [`method`](Self::method), for a function that wants to know its session or to answer later.
+    ///
+    /// A function that calls its peer, whose handler calls back before it answers, waits for itself: what is called back waits until this one is done. Then let the next request start first:
+    ///
+    /// ```
+    /// use bowline::{Context, HandlerError, Router};
+    ///
+    /// let router = Router::new().method_with("join", async |room: String, cx: Context| {
+    ///     cx.start_async();
+    ///     Ok::<_, HandlerError>(cx.session().call::<bool>("may_i_let_you_in", room).await?)
+    /// });
+    /// ```
     #[must_use]
     pub fn method_with<P, T, E, Fut>(self, name: &str, function: impl Fn(P, Context) -> Fut + Send + Sync + 'static) -> Self
     where

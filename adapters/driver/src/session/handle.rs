@@ -158,6 +158,10 @@ impl Session {
     /// Params that are `()` are left out. While the session's buffer is full the call waits for room. The time for everything together is 60 s on a
     /// server, and on a client what it was built with. Dropping the future forgets the call; the peer may have executed it.
     ///
+    /// Take care inside a handler: one request of a session runs at a time. If the peer's handler calls back before it answers, that call waits for the handler which waits here, until the time is over.
+    /// Let the next request start first ([`Context::start_async`](crate::Context::start_async), [`Transaction::start_async`](crate::Transaction::start_async)), or allow several at once
+    /// ([`PathOptions::concurrency`](crate::PathOptions::concurrency), [`ClientBuilder::concurrency`](crate::ClientBuilder::concurrency)).
+    ///
     /// # Errors
     ///
     /// See [`CallError`]. [`CallError::Interrupted`] says that nobody knows whether the call ran.
@@ -260,6 +264,11 @@ impl Session {
 impl Session {
     /// Closes it, once what was sent before has been handed to the transport. Without a transport, or with a peer that takes nothing for 3 s, it is
     /// closed all the same, and what still waits is dropped. Handlers that still run are dropped. Kurento: `Session.close`.
+    ///
+    /// On a server this ends the session, and does not keep its client away: one that reconnects by itself, as Bowline's and Kurento's JavaScript clients do, comes back and gets a new session. To send it away
+    /// for good, note who it is, and refuse its next handshake in [`Server::intercept`](crate::Server::intercept); the status that it gets is in
+    /// [`ConnectError::status`](crate::ConnectError::status), and it goes on trying as long as its own [`Reconnect`](crate::Reconnect) says. On a client it is
+    /// [`Client::close`](crate::Client::close) without the wait.
     pub fn close(&self) {
         self.shared.mailbox.close(CloseReason::Application);
     }
