@@ -295,6 +295,28 @@ fn while_the_session_may_be_there_no_wait_is_longer_than_a_fifth_of_its_time() {
 }
 
 #[test]
+fn so_it_is_for_a_session_that_has_just_begun_after_a_long_time_without_a_server() {
+    for seed in 0..100 {
+        let mut server = RawServer::unopened(ClientConfig { first_connect: FirstConnect::Retry, ..ClientConfig::default() }, seed);
+        server.with(|client, now| client.open(now));
+        for _ in 0..12 {
+            server.fail_dial();
+            server.wait_for_dial();
+        }
+        server.accept();
+        server.greet(json!({"value": "OK", "sessionId": "S", "resume": {"received": 0}}));
+        let paid = server.call_plain("pay");
+        assert_eq!(server.one()["method"], "pay");
+        server.advance(seconds(1));
+        server.cut();
+        assert!(server.wait_for_dial() <= seconds(2));
+        server.accept();
+        server.greet(json!({"value": "reconnection successful", "sessionId": "S", "resume": {"received": 1}}));
+        assert_eq!(server.outcome(paid), None, "its answer is still to come");
+    }
+}
+
+#[test]
 fn attempts_are_counted_from_the_last_connection() {
     let mut server = RawServer::connected(plain());
     for _ in 0..2 {

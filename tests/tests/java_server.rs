@@ -167,7 +167,7 @@ async fn a_cut_keeps_the_session_and_a_restart_makes_a_new_one() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_saved_session_is_resumed_by_the_next_client() {
     let server = Server::start(&[]).await;
-    let first = server.client("/demo").close_message(false).connect().await.unwrap();
+    let first = server.client("/demo").connect().await.unwrap();
     count(&first).await;
     let saved = first.session_id().unwrap();
     soon(first.close()).await;
@@ -179,7 +179,7 @@ async fn a_saved_session_is_resumed_by_the_next_client() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_close_message_ends_the_session() {
     let server = Server::start(&[]).await;
-    let first = server.client("/demo").connect().await.unwrap();
+    let first = server.client("/demo").close_message(true).connect().await.unwrap();
     let saved = first.session_id().unwrap();
     soon(first.close()).await;
     let second = server.client("/demo").session(saved.clone()).connect().await.unwrap();

@@ -83,14 +83,14 @@ async fn calls_and_notifications_go_both_ways_in_both_dialects(runtime: impl Wir
 
 async fn what_is_sent_before_close_arrives(runtime: impl Wire) {
     let (url, server) = start(&runtime, PathOptions::new()).await;
-    let client = runtime.dial(&url).close_message(false).connect().await.unwrap();
+    let client = runtime.dial(&url).connect().await.unwrap();
     let id = client.session_id().unwrap();
     for i in 0..500 {
         client.notify("log", format!("{i}")).await.unwrap();
     }
     client.close().await;
     assert_eq!(server.session_count(), 1, "without a close message the session waits");
-    let client = runtime.dial(&url).session(id.clone()).connect().await.unwrap();
+    let client = runtime.dial(&url).session(id.clone()).close_message(true).connect().await.unwrap();
     assert_eq!(client.session_id(), Some(id));
     assert_eq!(client.call::<Vec<String>>("logged", ()).await.unwrap().len(), 500);
     client.close().await;
@@ -192,7 +192,7 @@ async fn a_first_connection_may_be_tried_until_it_succeeds(runtime: impl Wire) {
 
 async fn the_last_handle_dropped_closes_the_client_and_keeps_its_session(runtime: impl Wire) {
     let (url, server) = start(&runtime, PathOptions::new()).await;
-    let client = runtime.dial(&url).connect().await.unwrap();
+    let client = runtime.dial(&url).close_message(true).connect().await.unwrap();
     let (session, mut events) = (client.session().clone(), client.events());
     let clone = client.clone();
     drop(client);
@@ -201,7 +201,7 @@ async fn the_last_handle_dropped_closes_the_client_and_keeps_its_session(runtime
     expect(&mut events, &ConnectionEvent::Closed(bowline::CloseReason::Application)).await;
     assert!(session.is_closed());
     assert_eq!(server.session_count(), 1);
-    let client = runtime.dial(&url).session(session.id().unwrap()).connect().await.unwrap();
+    let client = runtime.dial(&url).session(session.id().unwrap()).close_message(true).connect().await.unwrap();
     assert_eq!(client.call::<u32>("count", ()).await, Ok(2));
     // Who closes it first has it closed, whoever is dropped then.
     let mut events = client.events();
@@ -222,7 +222,7 @@ async fn what_is_said_before_a_drop_arrives_and_no_goodbye_behind_it(runtime: im
         }
     })
     .unwrap();
-    let client = runtime.client(&server.url("/")).connect().await.unwrap();
+    let client = runtime.client(&server.url("/")).close_message(true).connect().await.unwrap();
     for i in 0..200 {
         client.notify("log", i).await.unwrap();
     }

@@ -117,7 +117,7 @@ async fn the_server_asks_and_the_clients_router_answers(runtime: impl Wire) {
 
 async fn a_saved_session_is_found_again_and_reconnect_keeps_it(runtime: impl Wire) {
     let server = Server::start(&runtime).await;
-    let client = server.client(&runtime).close_message(false).connect().await.unwrap();
+    let client = server.client(&runtime).connect().await.unwrap();
     assert_eq!(client.call::<u32>("count", ()).await, Ok(1));
     let id = client.session_id().unwrap();
     client.close().await;
@@ -207,7 +207,7 @@ async fn it_can_be_closed_in_every_state(runtime: impl Wire) {
     wait_for(&mut events, |event| *event == ConnectionEvent::Closed(CloseReason::Application)).await;
     assert_eq!(events.next().await, None, "no attempt follows");
     soon(client.close()).await;
-    let client = server.client(&runtime).connect().await.unwrap();
+    let client = server.client(&runtime).close_message(true).connect().await.unwrap();
     soon(client.close()).await;
     assert_eq!(*server.closed.lock().unwrap(), [CloseReason::ClientClosed]);
     assert_eq!(server.handle.session_count(), 1, "that of the client that could not say goodbye");

@@ -55,11 +55,12 @@ struct Message {
 }
 
 impl ToSend {
-    /// A session to send it in, and the params to send. Whatever needs an answer, or a connection, has this long for it.
-    async fn connect(&self, timeout: Duration) -> Result<(Client, Option<Json<'static>>), Failure> {
+    /// A session to send it in, and the params to send. Whatever needs an answer, or a connection, has this long for it. If nobody wants the session behind that, `ends_session` is whether it is closed on the server.
+    async fn connect(&self, timeout: Duration, ends_session: bool) -> Result<(Client, Option<Json<'static>>), Failure> {
         let params = read_params(self.message.params.as_deref())?;
         let builder = self.remote.builder()?.request_timeout(timeout).reconnect(Reconnect::For(timeout));
-        let client = self.remote.connect(self.resume.apply(builder)).await?;
+        let builder = if ends_session { self.resume.apply(builder) } else { self.resume.apply(builder).close_message(false) };
+        let client = self.remote.connect(builder).await?;
         self.resume.print(client.session_id().as_ref());
         Ok((client, params))
     }
@@ -67,7 +68,7 @@ impl ToSend {
 
 impl Call {
     pub(crate) async fn run(self) -> Result<(), Failure> {
-        let (client, params) = self.to_send.connect(self.timeout).await?;
+        let (client, params) = self.to_send.connect(self.timeout, true).await?;
         let mut lookout = Lookout::new(&client);
         let answer = lookout.until(client.call_raw(&self.to_send.message.method, params)).await;
         client.close().await;
@@ -78,7 +79,8 @@ impl Call {
 
 impl Notify {
     pub(crate) async fn run(self) -> Result<(), Failure> {
-        let (client, params) = self.to_send.connect(self.timeout).await?;
+        // A session that is closed drops what it has not served yet.
+        let (client, params) = self.to_send.connect(self.timeout, false).await?;
         let sending = async {
             client.notify_raw(&self.to_send.message.method, params).await?;
             client.close().await;

@@ -62,6 +62,10 @@ impl Rooms {
     async fn join(self, Room { room }: Room, context: Context) -> Result<Members, ErrorObject> {
         let user = user_of(context.session());
         let mut state = self.state();
+        // A session that another one has taken the place of leaves nothing behind.
+        if !state.is_current(&user, context.session()) {
+            return Err(ErrorObject::new(409, "you are here in another session"));
+        }
         let members = state.rooms.entry(room.clone()).or_default();
         let is_new = members.insert(user.clone());
         let members = members.iter().cloned().collect();
@@ -96,16 +100,16 @@ impl Rooms {
 
     fn came(&self, session: &Session) {
         let before = self.state().users.insert(user_of(session), session.clone());
-        // One session for each user: the one before belongs to a program that has gone without a word.
+        // One session for each user. To close the one before would be a fight, if its program is still there: that would come back, and have this one closed.
         if let Some(before) = before {
-            before.close();
+            let _ = before.try_notify("replaced", ());
         }
     }
 
     fn went(&self, session: &Session) {
         let user = user_of(session);
         let mut state = self.state();
-        if state.users.get(&user).is_none_or(|current| current.id() != session.id()) {
+        if !state.is_current(&user, session) {
             return;
         }
         state.users.remove(&user);
@@ -116,6 +120,11 @@ impl Rooms {
 }
 
 impl State {
+    /// Whether this is the session of `user` that counts.
+    fn is_current(&self, user: &str, session: &Session) -> bool {
+        self.users.get(user).is_some_and(|current| current.id() == session.id())
+    }
+
     /// Tells all others in `room`.
     fn tell(&self, room: &str, user: &str, what: &str, news: &Value) {
         let others = self.rooms.get(room).into_iter().flatten().filter(|other| *other != user);
@@ -143,7 +152,7 @@ pub fn server(rooms: &Rooms) -> Server<TokioRuntime> {
         .method_with("offer", with(rooms.clone(), Rooms::offer))
         .on_open(move |session| came.came(session))
         .on_close(move |session, _| went.went(session));
-    let options = PathOptions::new().reconnection_timeout(Duration::from_secs(30));
+    let options = PathOptions::new().reconnection_timeout(Duration::from_secs(30)).ping_watchdog();
     bowline_tokio::server().path_with("/rooms", options, router).intercept(|request, attributes| {
         // Here the token is the name. Yours is something that you can check.
         let query = request.query().unwrap_or_default();

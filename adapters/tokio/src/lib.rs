@@ -21,12 +21,8 @@ pub fn server() -> Server<TokioRuntime> {
     Server::new(TokioRuntime::new())
 }
 
-/// The README's examples, compiled.
+/// The examples of the README and of the guide, compiled.
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
-struct Readme;
-
-/// Those of the guide.
-#[cfg(doctest)]
 #[doc = include_str!("../../../docs/guide.md")]
-struct Guide;
+struct Readme;

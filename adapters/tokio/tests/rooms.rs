@@ -89,7 +89,7 @@ async fn who_leaves_is_missed_and_who_has_no_token_does_not_come_in() {
     let proxy = Proxy::new(start().await).unwrap();
     let (alice, mut heard) = user(&proxy, "alice").await;
     let url = proxy.url("/rooms?token=bob");
-    let bob = soon(bowline_tokio::client(&url).connect()).await.unwrap();
+    let bob = soon(bowline_tokio::client(&url).close_message(true).connect()).await.unwrap();
     join(&alice).await;
     join(&bob).await;
     assert_eq!(soon(heard.recv()).await.unwrap(), json!(["joined", "bob", null]));

@@ -48,6 +48,8 @@ pub(super) struct Client {
     /// The session was given up since the last connection: the next one is a new one.
     session_lost: bool,
     up_since: Option<Instant>,
+    /// Whether this is the connection with which the session has begun.
+    is_first_of_session: bool,
     /// When the last connection that was of use was lost.
     lost_at: Option<Instant>,
     /// How long the server keeps the session then.
@@ -88,6 +90,7 @@ impl Client {
             session_known: false,
             session_lost: false,
             up_since: None,
+            is_first_of_session: false,
             lost_at: None,
             kept: DEFAULT_GRACE,
             progress_at_greeting: 0,
@@ -251,10 +254,16 @@ impl<T> Endpoint<T> {
     /// A connection was lost: the first retry comes at once, unless connections break as soon as they are made and carry nothing.
     fn after_loss(&mut self, now: Instant, since: Instant) {
         let progress = self.progress();
+        let usage = self.usage();
+        // Somebody waits for what the server knows of it.
+        let waits = usage.calls > 0 || usage.outbox_messages > 0;
         let Some(client) = self.as_client() else { return };
+        let is_first = core::mem::take(&mut client.is_first_of_session);
         let lasted = now.saturating_since(since) >= client.config.connect_timeout;
         if lasted || progress > client.progress_at_greeting || client.backoff.attempt() == 1 {
             client.backoff.reset();
+            client.lost_at = Some(now);
+        } else if is_first && waits {
             client.lost_at = Some(now);
         }
         let redials = core::mem::take(&mut client.redials);
@@ -457,6 +466,7 @@ impl<T> Endpoint<T> {
         client.up_since = Some(now);
         client.dials = 0;
         let renewed = core::mem::take(&mut client.session_lost);
+        client.is_first_of_session = first || renewed;
         let beats = client.heartbeat.is_some();
         self.actions.push_back(match (first, renewed) {
             (true, _) => Action::Opened,

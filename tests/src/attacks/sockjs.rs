@@ -26,8 +26,7 @@ pub(super) fn sessions(field: &Field) -> Anything<Hold> {
     }
     let most = field.in_force.server.max_sockjs_sessions;
     let made = ends.get(&200).copied().unwrap_or_default();
-    // Who asks for more than there may be guesses, as far as the server knows.
-    if made < most || ends.keys().any(|status| ![200, 503, 429].contains(status)) {
+    if made < most || ends.keys().any(|status| ![200, 503].contains(status)) {
         return Err(format!("polls got {ends:?}").into());
     }
     let begun = format!("{} ids", field.peers);

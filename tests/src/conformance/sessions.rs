@@ -123,7 +123,7 @@ pub(super) async fn a_server_that_does_not_answer_times_out(runtime: impl Runtim
 
 pub(super) async fn a_session_ends_when_its_client_stays_away(runtime: impl Runtime) -> Outcome {
     let (address, server) = serve(&runtime, PathOptions::new().reconnection_timeout(Duration::from_millis(50))).await?;
-    let client = runtime.client(&url(address)).close_message(false).connect().await?;
+    let client = runtime.client(&url(address)).connect().await?;
     expect(server.session_count() == 1, "there is no session")?;
     client.close().await;
     until(|| server.session_count() == 0).await;

@@ -96,7 +96,7 @@ impl Bench {
         let mut times = load::histogram();
         let connecting = stream::iter(0..self.connections.get()).map(|_| async {
             let since = Instant::now();
-            let builder = self.remote.builder()?.request_timeout(self.timeout).reconnect(Reconnect::Never);
+            let builder = self.remote.builder()?.request_timeout(self.timeout).reconnect(Reconnect::Never).close_message(true);
             let client = self.remote.connect(builder).await?;
             Ok::<_, Failure>((client, since.elapsed()))
         });

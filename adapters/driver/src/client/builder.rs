@@ -22,7 +22,7 @@ use std::time::Duration;
 
 /// A client before it connects. Kurento: `JsonRpcClientNettyWebSocket`.
 ///
-/// Its defaults are those of PROTOCOL 7, but for the close message, which is on: connect timeout 5 s, request timeout 60 s, idle timeout 300 s, no heartbeat, retries for ever with
+/// Its defaults are those of PROTOCOL 7: connect timeout 5 s, request timeout 60 s, idle timeout 300 s, no heartbeat, retries for ever with
 /// back-off, but an error if the very first connection fails.
 #[must_use]
 pub struct ClientBuilder<R> {
@@ -47,7 +47,7 @@ impl<R: Runtime> ClientBuilder<R> {
             dispatch: Router::new().into_dispatch(),
             hook: None,
             tls: ClientTls::default(),
-            config: ClientConfig { close_message: true, ..ClientConfig::default() },
+            config: ClientConfig::default(),
         }
     }
 
@@ -104,7 +104,7 @@ impl<R: Runtime> ClientBuilder<R> {
     ///
     /// Without it nobody asks. Then such a connection is noticed when the system does so, after some two to four minutes by TCP's keepalive, and up to a quarter of an hour while something is on its way;
     /// or after the [`idle_timeout`](Self::idle_timeout), which what the client sends itself puts off. A server that notices it earlier waits for the client for its
-    /// [reconnection timeout](crate::PathOptions::reconnection_timeout), 10 s, and no longer. So take an interval well below that; half of it at most, to be back in time in any case.
+    /// [reconnection timeout](crate::PathOptions::reconnection_timeout), 10 s, and no longer. So take an interval of less than half of that, 3 s say, to be back in time.
     pub fn heartbeat(mut self, interval: Duration) -> Self {
         self.config.heartbeat = Some(interval);
         self
@@ -131,8 +131,10 @@ impl<R: Runtime> ClientBuilder<R> {
         self
     }
 
-    /// Whether [`Client::close`] tells the server (`closeSession`), so that the session ends there too: it does. Without that the server keeps it for its reconnection timeout, for a client that
-    /// [comes back](Self::session), and meanwhile it is there for others to see. Kurento: `setSendCloseMessage`, where it is off.
+    /// Whether [`Client::close`] tells the server (`closeSession`), so that the session ends there at once; off. Kurento: `setSendCloseMessage`.
+    ///
+    /// Without it the server keeps the session for its reconnection timeout: for a client that [comes back](Self::session), and to finish what it was asked, but others see somebody who has gone. With it the server drops
+    /// what it has not finished yet, a notification that was sent right before among it: make calls, and wait for their answers, where that matters.
     pub fn close_message(mut self, send: bool) -> Self {
         self.config.close_message = send;
         self

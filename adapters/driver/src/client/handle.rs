@@ -14,8 +14,8 @@ use std::time::Duration;
 ///
 /// It is cheap to clone. While the connection is lost it reconnects by itself, and calls wait. One that is closed is not used again.
 ///
-/// [`close`](Self::close) ends the session on the server too. When the last clone is dropped the client closes without a word of that: the server keeps the session for its
-/// reconnection timeout, and [`ClientBuilder::session`](crate::ClientBuilder::session) comes back to it.
+/// When the last clone is dropped the client closes, and the server keeps the session for its reconnection timeout: [`ClientBuilder::session`](crate::ClientBuilder::session) comes back to it. [`close`](Self::close) can end
+/// it on the server too: [`ClientBuilder::close_message`](crate::ClientBuilder::close_message).
 #[derive(Clone)]
 pub struct Client {
     guard: Arc<Guard>,
@@ -142,8 +142,8 @@ impl Client {
     /// Closes it for every clone, and returns when what was sent before has been written and the connection is gone; at the latest after a few seconds,
     /// whatever the server does. Kurento: `JsonRpcClient.close`.
     ///
-    /// The server is told, and closes the session with [`CloseReason::ClientClosed`](crate::CloseReason::ClientClosed), unless [`ClientBuilder::close_message`](crate::ClientBuilder::close_message) is off. While the connection is lost
-    /// nobody can be told: then the server keeps the session for its reconnection timeout, as after a drop.
+    /// The server keeps the session for its reconnection timeout and finishes what it was asked, unless [`ClientBuilder::close_message`](crate::ClientBuilder::close_message) is on: then it is told, drops what it has not
+    /// finished, and closes the session with [`CloseReason::ClientClosed`](crate::CloseReason::ClientClosed). While the connection is lost nobody can be told.
     pub async fn close(&self) {
         self.session().close();
         poll_fn(|cx| {

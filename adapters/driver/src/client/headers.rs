@@ -59,8 +59,22 @@ impl Headers {
 
 /// A panic of the application's is a failure like any other: it must not cost the session.
 async fn given_by(fresh: &(dyn Fn() -> Asking + Send + Sync)) -> Result<HeaderMap, Failure> {
-    let mut asking = guarded(fresh)?;
-    poll_fn(|cx| guarded(|| asking.as_mut().poll(cx)).unwrap_or_else(|panicked| Poll::Ready(Err(panicked.into())))).await
+    let mut asking = Asked(Some(guarded(fresh)?));
+    poll_fn(|cx| {
+        let Some(asking) = &mut asking.0 else { return Poll::Ready(Ok(HeaderMap::new())) };
+        guarded(|| asking.as_mut().poll(cx)).unwrap_or_else(|panicked| Poll::Ready(Err(panicked.into())))
+    })
+    .await
+}
+
+/// What the application holds there may panic when it is dropped, too, wherever the attempt ends.
+struct Asked(Option<Asking>);
+
+impl Drop for Asked {
+    fn drop(&mut self) {
+        let asking = self.0.take();
+        let _ = guarded(|| drop(asking));
+    }
 }
 
 #[cfg(test)]
@@ -99,5 +113,20 @@ mod tests {
         assert!(of_attempt(&headers).unwrap_err().to_string().ends_with("at await"));
         headers.ask(|| -> std::future::Ready<Result<HeaderMap, Failure>> { std::panic::panic_any("at once") });
         assert!(of_attempt(&headers).unwrap_err().to_string().ends_with("at once"));
+        // So it is when the attempt is over before there is an answer.
+        struct Bomb;
+        impl Drop for Bomb {
+            fn drop(&mut self) {
+                std::panic::panic_any("at the end");
+            }
+        }
+        headers.ask(|| {
+            let bomb = Bomb;
+            async move {
+                let _bomb = bomb;
+                std::future::pending::<Result<HeaderMap, Failure>>().await
+            }
+        });
+        assert!(headers.of_attempt().now_or_never().is_none());
     }
 }

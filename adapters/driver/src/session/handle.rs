@@ -279,6 +279,9 @@ impl Session {
     }
 
     /// How long it waits for its client when the transport is lost, from now on; on a server only. Kurento: `Session.setReconnectionTimeout`.
+    ///
+    /// A client with resumption learns of it with its next `connect`, and until then looks for the server as often as the old one asks for: one for all sessions of a path
+    /// ([`PathOptions::reconnection_timeout`](crate::PathOptions::reconnection_timeout)) it knows from the beginning.
     pub fn set_reconnection_timeout(&self, timeout: Duration) {
         self.shared.mailbox.wish(|wishes| wishes.grace = Some(timeout));
     }

@@ -165,8 +165,15 @@ impl<R: Runtime> Exchange<'_, R> {
         if let Some(line) = self.serving.sockjs.find(key) {
             return Ok(line);
         }
-        // Who may not begin one must not learn cheaply which there are.
-        self.begin(key).map_err(|refusal| self.guessed(refusal))
+        self.begin(key).map_err(|refusal| match refusal.0 {
+            // That there is no room is nobody's guess.
+            StatusCode::SERVICE_UNAVAILABLE => {
+                self.then = Persistence::Close;
+                refusal
+            }
+            // Who may not begin one must not learn cheaply which there are.
+            _ => self.guessed(refusal),
+        })
     }
 
     fn begin(&self, key: &Key) -> Result<Arc<Line>, Refusal> {
