@@ -48,9 +48,7 @@ pub(super) struct Client {
     /// The session was given up since the last connection: the next one is a new one.
     session_lost: bool,
     up_since: Option<Instant>,
-    /// Whether this is the connection with which the session has begun.
-    is_first_of_session: bool,
-    /// When the last connection that was of use was lost.
+    /// When the session's last connection that was of use was lost; `None` before.
     lost_at: Option<Instant>,
     /// How long the server keeps the session then.
     kept: Duration,
@@ -90,7 +88,6 @@ impl Client {
             session_known: false,
             session_lost: false,
             up_since: None,
-            is_first_of_session: false,
             lost_at: None,
             kept: DEFAULT_GRACE,
             progress_at_greeting: 0,
@@ -258,12 +255,11 @@ impl<T> Endpoint<T> {
         // Somebody waits for what the server knows of it.
         let waits = usage.calls > 0 || usage.outbox_messages > 0;
         let Some(client) = self.as_client() else { return };
-        let is_first = core::mem::take(&mut client.is_first_of_session);
         let lasted = now.saturating_since(since) >= client.config.connect_timeout;
         if lasted || progress > client.progress_at_greeting || client.backoff.attempt() == 1 {
             client.backoff.reset();
             client.lost_at = Some(now);
-        } else if is_first && waits {
+        } else if client.lost_at.is_none() && waits {
             client.lost_at = Some(now);
         }
         let redials = core::mem::take(&mut client.redials);
@@ -466,7 +462,9 @@ impl<T> Endpoint<T> {
         client.up_since = Some(now);
         client.dials = 0;
         let renewed = core::mem::take(&mut client.session_lost);
-        client.is_first_of_session = first || renewed;
+        if first || renewed {
+            client.lost_at = None;
+        }
         let beats = client.heartbeat.is_some();
         self.actions.push_back(match (first, renewed) {
             (true, _) => Action::Opened,
