@@ -169,3 +169,13 @@ fn the_methods_of_the_library_cannot_be_called() {
     let server = Server::start(&[]);
     run(&["call", &server.url("/demo"), "ping"]).expect_code(2);
 }
+
+#[test]
+fn what_is_told_in_a_notification_is_not_dropped_with_its_session() {
+    let server = Server::start(&[]);
+    run(&["notify", &server.url("/demo"), "log", r#"{"line":1}"#]).expect_code(0);
+    run(&["call", &server.url("/demo"), "count"]).expect_code(0);
+    // A session that is closed drops what it has not served; that of a call has nothing left.
+    let stopped = server.stop("TERM").expect_code(0);
+    assert!(stopped.stderr.contains("sessions closed: 1,"), "{stopped:?}");
+}
